@@ -1,0 +1,60 @@
+"""What all tests share: seeded numbers, tolerances, and each stage in NumPy and TensorFlow under one name."""
+
+from __future__ import annotations
+
+import importlib
+
+import numpy as np
+import pytest
+
+# One tolerance a dtype. float64 keeps 16 digits and a stage loses three or four; float32 keeps 7 and loses as many.
+TOLERANCES = {"float64": {"rtol": 1e-9, "atol": 1e-9}, "float32": {"rtol": 1e-5, "atol": 1e-5}}
+BACKENDS = ("numpy", "tf", "tf.function")
+
+
+def as_numpy(result):
+    """Return a stage's result with every tensor turned into an array, named containers kept."""
+    if isinstance(result, tuple) and hasattr(result, "_fields"):
+        return type(result)(*map(as_numpy, result))
+    if isinstance(result, tuple):
+        return tuple(map(as_numpy, result))
+    return result.numpy() if hasattr(result, "numpy") else result
+
+
+def run_in_graph(function, args, options):
+    """Return the result of a function traced by ``tf.function``, arrays as its inputs, options as they are."""
+    import tensorflow.compat.v2 as tf
+
+    return tf.function(lambda *tensors: function(*tensors, **options))(*args)
+
+
+def stage_function(backend, name):
+    """Return the stage called ``module.function`` as a function from arrays to arrays."""
+    module, function_name = name.split(".")
+    package = "mini_rcnn.stages" if backend == "numpy" else "mini_rcnn.stages_tf"
+    function = getattr(importlib.import_module(f"{package}.{module}"), function_name)
+
+    def call(*args, **options):
+        if backend == "tf.function":
+            return as_numpy(run_in_graph(function, args, options))
+        return as_numpy(function(*args, **options))
+
+    return call
+
+
+@pytest.fixture
+def rng():
+    """Return a generator with a fixed seed."""
+    return np.random.default_rng(20221)
+
+
+@pytest.fixture(params=BACKENDS)
+def stage(request):
+    """Return a look-up: ``stage("boxes.box_iou")`` is that function, in NumPy and in TensorFlow by turns."""
+    return lambda name: stage_function(request.param, name)
+
+
+@pytest.fixture(params=BACKENDS[:2])
+def eager_stage(request):
+    """Return the look-up of `stage` without graphs: for errors that depend on values, which a graph cannot raise."""
+    return lambda name: stage_function(request.param, name)
