@@ -103,7 +103,7 @@ def paste_probabilities(probabilities, box, image_size):
         stop = int(np.clip(np.ceil(end - 0.5), first, length))
         factor = n_cells / (end - start) if end > start else 1.0
         positions.append((np.arange(first, stop) + 0.5 - start) * factor - 0.5)
-        factors.append(factor)
+        factors.append(min(factor, n_cells))  # a box thinner than a pixel is smoothed like one of a pixel
         inside.append(slice(first, stop))
     pasted = np.zeros(image_size)
     pasted[tuple(inside)] = resample(probabilities.astype(np.float64), positions, factors)

@@ -10,13 +10,16 @@ All boxes here lie in feature pixels, continuous: cell i reaches from i to i + 1
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 from ._check import boxes_array, number_array, one_of, shaped, size_pair, whole_number
 
 LEVELS = ("p2", "p3", "p4", "p5")  # what boxes are pooled from; P6 is for anchors alone (FPN, section 4.1)
 CANONICAL_SIZE = 224  # a box of this side goes to P4 (FPN, equation 1: the size of ImageNet's pictures)
-CHUNK = 64  # boxes sampled at a time, so that the work stays in the processor's cache
+CHUNK = 16  # boxes sampled at a time, so that the work stays in the processor's cache
 
 
 def bin_edges(starts, ends, n_bins):
@@ -118,20 +121,26 @@ def sample_grid(feature, rows, columns):
     -----
     A value is the sum of four neighbours, each weighted by how near it is along y times how near along x.
     """
-    height, width, n_channels = feature.shape
-    cells = feature.reshape(height * width, n_channels)
-    (row_cells, row_weights), (column_cells, column_weights) = rows, columns
-    n_boxes, n_rows, n_columns = row_cells.shape[0], row_cells.shape[1], column_cells.shape[1]
-    values = np.empty((n_boxes, n_rows, n_columns, n_channels), dtype=feature.dtype)
-    for start in range(0, n_boxes, CHUNK):
+    n_rows, n_columns, n_channels = rows[0].shape[1], columns[0].shape[1], feature.shape[2]
+    values = np.empty((len(rows[0]), n_rows, n_columns, n_channels), dtype=feature.dtype)
+
+    def sample_chunk(start):
         part = slice(start, start + CHUNK)
-        total = values[part]
-        total[...] = 0
-        for i, j in ((0, 0), (0, 1), (1, 0), (1, 1)):  # the four neighbours
-            index = row_cells[part, :, None, i] * width + column_cells[part, None, :, j]  # (n, h, w)
-            weight = row_weights[part, :, None, i] * column_weights[part, None, :, j]
-            total += cells[index] * weight[..., None].astype(feature.dtype)
+        weighted_neighbours(feature, *(array[part] for array in rows + columns), out=values[part])
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:  # NumPy lets go of Python's lock while it copies
+        list(pool.map(sample_chunk, range(0, len(values), CHUNK)))
     return values
+
+
+def weighted_neighbours(feature, row_cells, row_weights, column_cells, column_weights, *, out):
+    """Write the weighted sum of the four neighbours of each crossing to ``out``, of shape (n, h, w, C)."""
+    height, width, n_channels = feature.shape
+    index = row_cells[:, :, None, :, None] * width + column_cells[:, None, :, None, :]  # (n, h, w, 2, 2)
+    weight = row_weights[:, :, None, :, None] * column_weights[:, None, :, None, :]
+    neighbours = np.take(feature.reshape(height * width, n_channels), index.reshape(-1, 4), axis=0)
+    weight = weight.reshape(-1, 1, 4).astype(feature.dtype)  # one row of four for each point
+    np.matmul(weight, neighbours, out=out.reshape(len(weight), 1, n_channels))
 
 
 def pool_bins(samples, pooling):
@@ -255,7 +264,9 @@ def crop_grid(feature, first, last, output_size):
     for axis, n_samples in enumerate(output_size):
         length = feature.shape[axis]
         fractions = np.arange(n_samples) / (n_samples - 1) if n_samples > 1 else np.array([0.5])
-        index = first[:, axis, None] + (last - first)[:, axis, None] * fractions  # (N, n_samples), in cells
+        start, end = first[:, axis, None].astype(np.float64), last[:, axis, None].astype(np.float64)
+        index = start + (end - start) * fractions  # (N, n_samples), in cells
+        index = np.clip(index, np.minimum(start, end), np.maximum(start, end))  # rounding must not carry it further
         cells, weights = neighbours_1d(index + 0.5, length)
         inside = (index >= 0) & (index <= length - 1)
         axes.append((cells, weights * inside[..., None]))
@@ -370,8 +381,10 @@ def pyramid_roi_align(features, boxes, *, image_size, output_size, method="crop_
         feature = features[level]
         cells = np.array(feature.shape[:2], dtype=boxes.dtype)
         if method == "crop_and_resize":
-            scale = (cells - 1) / np.maximum(sides - 1, 1)
-            pooled[members] = crop_grid(feature, boxes[members, :2] * scale, last[members] * scale, output_size)
+            # Multiplied first and divided after, so that the image's last pixel becomes exactly the map's last cell.
+            first_cell, last_cell = (corners[members] * (cells - 1) / np.maximum(sides - 1, 1)
+                                     for corners in (boxes[:, :2], last))
+            pooled[members] = crop_grid(feature, first_cell, last_cell, output_size)
         else:
             scaled = boxes[members] * np.tile(cells / sides, 2)
             pooled[members] = roi_align(feature, scaled, output_size=output_size, sampling_points=sampling_points,

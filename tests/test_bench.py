@@ -1,0 +1,48 @@
+"""The benchmark: what it calls a ratio, what it calls held, and that it measures what is there."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from mini_rcnn import bench
+
+
+def row(stage, **median_ms):
+    return {"stage": stage, "title": stage, "median_ms": {name.replace("_", " "): ms for name, ms in median_ms.items()}}
+
+
+def test_ratio_by_hand():
+    rows = [{"stage": "nms", "title": "", "median_ms": {"NumPy": 6.0, "TensorFlow": 2.0, "TensorFlow's own": 2.0}}]
+    (ratio,) = bench.held_ratios(rows)
+    assert (ratio["of"], ratio["to"], ratio["ratio"], ratio["held"]) == ("NumPy", "TensorFlow's own", 3.0, True)
+
+
+def test_a_slow_stage_is_not_held():
+    rows = [row("proposals", TensorFlow=3.0, Matterport=2.0, NumPy=1.0)]
+    (ratio,) = bench.held_ratios(rows)
+    assert not ratio["held"]
+    assert "NO" in bench.held_table([ratio])
+
+
+def test_memory_sees_what_a_run_allocates():
+    assert 60 <= bench.peak_memory(lambda: np.ones(64 * 2**17)) <= 80  # 64 MiB of float64
+
+
+def test_a_real_run_tells_every_implementation_that_is_there(capsys):
+    assert bench.main(["stages", "--only", "detections", "--runs", "1", "--no-memory", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    medians = told["stages"][0]["median_ms"]
+    assert {"NumPy", "TensorFlow"} <= set(medians)
+    assert all(milliseconds > 0 for milliseconds in medians.values())
+    assert "NumPy" in told["machine"]
+
+
+@pytest.mark.parametrize("arguments", [["stages", "--runs", "0"], ["nothing"], ["stages", "--only", "nothing"]])
+def test_wrong_arguments_are_refused(arguments, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        bench.main(arguments)
+    assert stopped.value.code == 2
+    assert "error" in capsys.readouterr().err
