@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -16,10 +17,23 @@ collect_ignore_glob = [] if sys.version_info < (3, 8) else ["test_*_matterport.p
 BACKENDS = ("numpy", "tf", "tf.function")
 
 
+def pytest_configure(config):
+    """Let TensorFlow 1.15 and scikit-image 0.16 use what NumPy 1.21 calls old: they do so at every other call."""
+    config.addinivalue_line("filterwarnings", "ignore::DeprecationWarning:skimage.*")
+    config.addinivalue_line("filterwarnings", "ignore:tostring\\(\\) is deprecated:DeprecationWarning:tensorflow.*")
+
+
 def random_boxes(rng, count, *, extent=100, dtype="float64"):
     """Return boxes (count, 4) with sides from 1 to half the extent, some of them beyond the border of (0, extent)."""
     corners = rng.uniform(-0.1 * extent, 0.9 * extent, (count, 2))
     return np.concatenate([corners, corners + rng.uniform(1, extent / 2, (count, 2))], axis=1).astype(dtype)
+
+
+def imported(name):
+    """Return a module, deaf to warnings while it is imported: TensorFlow 1.15 brings a dozen, none of them ours."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return importlib.import_module(name)
 
 
 def as_numpy(result):
@@ -33,8 +47,7 @@ def as_numpy(result):
 
 def run_in_graph(function, args, options):
     """Return the result of a function traced by ``tf.function``, arrays as its inputs, options as they are."""
-    import tensorflow.compat.v2 as tf
-
+    tf = imported("tensorflow.compat.v2")
     return tf.function(lambda *tensors: function(*tensors, **options))(*args)
 
 
@@ -42,7 +55,7 @@ def stage_function(backend, name):
     """Return the stage called ``module.function`` as a function from arrays to arrays."""
     module, function_name = name.split(".")
     package = "mini_rcnn.stages" if backend == "numpy" else "mini_rcnn.stages_tf"
-    function = getattr(importlib.import_module(f"{package}.{module}"), function_name)
+    function = getattr(imported(f"{package}.{module}"), function_name)
 
     def call(*args, **options):
         if backend == "tf.function":

@@ -71,26 +71,30 @@ def test_the_slides_slip_is_explained(stage):
 
 
 def test_too_many_scales(eager_stage):
-    with pytest.raises(ValueError, match=r"^scales must be as many as strides.*got 2 scales \[8.0, 16.0\] for 1 strides"):
+    message = r"^scales must be as many as strides.*got 2 scales \[8.0, 16.0\] for 1 strides"
+    with pytest.raises(ValueError, match=message):
         eager_stage("anchors.pyramid_anchors")(16, scales=(8, 16), ratios=(1,), strides=(4,))
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"image_size": 0}, "image_size must be a whole number >= 1, got 0"),
-    ({"image_size": -8}, "image_size must be a whole number >= 1, got -8"),
-    ({"image_size": (8,)}, r"image_size must be one whole number or \(height, width\), got \(8,\)"),
-    ({"image_size": 8.5}, r"image_size must be one whole number or \(height, width\), got 8.5"),
-    ({"image_size": None}, r"image_size must be one whole number or \(height, width\), got None"),
-    ({"scales": (8, -1)}, r"scales must be positive, got \[8.0, -1.0\]"),
-    ({"scales": (8, np.nan)}, "scales must be finite, got nan"),
-    ({"scales": 8}, r"scales must have shape \(\?\), got \(\)"),
-    ({"ratios": (0,)}, r"ratios must be positive, got \[0.0\]"),
-    ({"ratios": ("a",)}, "ratios must hold real numbers"),
-    ({"strides": (4, 0)}, "strides must be a whole number >= 1, got 0"),
-    ({"strides": (4, 8.0)}, "strides must be a whole number >= 1, got 8.0"),
-    ({"anchor_stride": 0}, "anchor_stride must be a whole number >= 1, got 0"),
-    ({"anchor_stride": True}, "anchor_stride must be a whole number >= 1, got True"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"image_size": 0}, "image_size must be a whole number >= 1, got 0"),
+        ({"image_size": -8}, "image_size must be a whole number >= 1, got -8"),
+        ({"image_size": (8,)}, r"image_size must be one whole number or \(height, width\), got \(8,\)"),
+        ({"image_size": 8.5}, r"image_size must be one whole number or \(height, width\), got 8.5"),
+        ({"image_size": None}, r"image_size must be one whole number or \(height, width\), got None"),
+        ({"scales": (8, -1)}, r"scales must be positive, got \[8.0, -1.0\]"),
+        ({"scales": (8, np.nan)}, "scales must be finite, got nan"),
+        ({"scales": 8}, r"scales must have shape \(\?\), got \(\)"),
+        ({"ratios": (0,)}, r"ratios must be positive, got \[0.0\]"),
+        ({"ratios": ("a",)}, "ratios must hold real numbers"),
+        ({"strides": (4, 0)}, "strides must be a whole number >= 1, got 0"),
+        ({"strides": (4, 8.0)}, "strides must be a whole number >= 1, got 8.0"),
+        ({"anchor_stride": 0}, "anchor_stride must be a whole number >= 1, got 0"),
+        ({"anchor_stride": True}, "anchor_stride must be a whole number >= 1, got True"),
+    ],
+)
 def test_bad_input(eager_stage, change, message):
     arguments = {"image_size": 16, **LEVELS, **change}
     with pytest.raises(ValueError, match=f"^{message}"):

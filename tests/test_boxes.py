@@ -179,7 +179,8 @@ def test_bad_deltas(eager_stage):
         eager_stage("boxes.decode_deltas")(boxes, np.zeros((1, 4)))
     with pytest.raises(ValueError, match=r"^deltas must have an exp\(\) that float64 can hold, got .*710"):
         eager_stage("boxes.decode_deltas")(boxes, np.full((2, 4), 710.0))
-    with pytest.raises(ValueError, match=r"^boxes must have height and width > 0 to be encoded, got \[1.0, 0.0\] in row 1"):
+    message = r"^boxes must have height and width > 0 to be encoded, got \[1.0, 0.0\] in row 1"
+    with pytest.raises(ValueError, match=message):
         eager_stage("boxes.encode_deltas")(np.array([[0.0, 0, 1, 1], [2, 2, 3, 2]]), boxes)
     with pytest.raises(ValueError, match=r"^targets must have shape \(2, 4\), got \(1, 4\)"):
         eager_stage("boxes.encode_deltas")(boxes, boxes[:1])

@@ -22,7 +22,7 @@ def slow_nms(boxes, scores, threshold):
 
 
 def crowd(rng, count, dtype="float64"):
-    """Return boxes in clusters, and scores of which many are equal; whole numbers, so that IoUs are the same anywhere."""
+    """Return boxes and scores, many equal; whole numbers, so that an IoU comes out the same anywhere."""
     boxes = np.round(random_boxes(rng, count, extent=40)).astype(dtype)
     return boxes, rng.choice(np.linspace(0, 1, 9), count).astype(dtype)
 
@@ -148,8 +148,9 @@ def test_the_order_of_the_input_does_not_matter(eager_stage, rng, dtype):
 def test_scale_and_place_do_not_matter(eager_stage, rng, factor, shift):
     boxes, scores = crowd(rng, 100)
     nms = eager_stage("nms.non_max_suppression")
-    np.testing.assert_array_equal(nms(boxes * factor + shift, scores, iou_threshold=0.4),
-                                  nms(boxes, scores, iou_threshold=0.4))
+    np.testing.assert_array_equal(
+        nms(boxes * factor + shift, scores, iou_threshold=0.4), nms(boxes, scores, iou_threshold=0.4)
+    )
 
 
 @DTYPES
@@ -157,8 +158,9 @@ def test_scale_and_place_do_not_matter(eager_stage, rng, factor, shift):
 def test_a_limit_cuts_the_end_off(eager_stage, rng, dtype, limit):
     boxes, scores = crowd(rng, 300, dtype)
     nms = eager_stage("nms.non_max_suppression")
-    np.testing.assert_array_equal(nms(boxes, scores, iou_threshold=0.4, max_boxes=limit),
-                                  nms(boxes, scores, iou_threshold=0.4)[:limit])
+    np.testing.assert_array_equal(
+        nms(boxes, scores, iou_threshold=0.4, max_boxes=limit), nms(boxes, scores, iou_threshold=0.4)[:limit]
+    )
 
 
 @DTYPES

@@ -8,8 +8,13 @@ from conftest import TOLERANCES, random_boxes
 from test_nms import slow_nms
 
 DTYPES = pytest.mark.parametrize("dtype", ["float64", "float32"])
-OPTIONS = {"window": (0, 0, 64, 96), "pre_nms_limit": 100, "max_proposals": 20, "iou_threshold": 0.7,
-           "delta_std": (0.1, 0.1, 0.2, 0.2)}
+OPTIONS = {
+    "window": (0, 0, 64, 96),
+    "pre_nms_limit": 100,
+    "max_proposals": 20,
+    "iou_threshold": 0.7,
+    "delta_std": (0.1, 0.1, 0.2, 0.2),
+}
 
 
 def random_input(rng, count, dtype="float64"):
@@ -78,8 +83,12 @@ def test_boxes_beyond_the_window_stay_without_area(eager_stage, dtype):
 @DTYPES
 def test_none_and_one(stage, dtype):
     for count in (0, 1):
-        got = stage("proposals.propose")(np.ones(count, dtype), np.zeros((count, 4), dtype),
-                                         np.tile(np.array([[0, 0, 4, 4]], dtype), (count, 1)), **OPTIONS)
+        got = stage("proposals.propose")(
+            np.ones(count, dtype),
+            np.zeros((count, 4), dtype),
+            np.tile(np.array([[0, 0, 4, 4]], dtype), (count, 1)),
+            **OPTIONS,
+        )
         np.testing.assert_array_equal(got.boxes, [[0, 0, 4, 4]] * count if count else np.zeros((0, 4)))
         assert got.scores.shape == (count,) and got.anchor_ids.shape == (count,)
 
@@ -98,27 +107,38 @@ def test_input_is_not_changed(eager_stage, rng):
         np.testing.assert_array_equal(array, old)
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"objectness": np.zeros(3)}, r"objectness must have shape \(2\), got \(3,\)"),
-    ({"objectness": np.array([0, np.nan])}, r"objectness must be finite, got nan at index \[1\]"),
-    ({"deltas": np.zeros((2, 3))}, r"deltas must have shape \(2, 4\), got \(2, 3\)"),
-    ({"deltas": np.full((2, 4), np.inf)}, r"deltas must be finite, got inf at index \[0, 0\]"),
-    ({"deltas": np.full((2, 4), 1e5)}, r"deltas must have an exp\(\) that float64 can hold, got .* up to 20000"),
-    ({"anchors": np.zeros((2, 5))}, r"anchors must have shape \(\?, 4\), got \(2, 5\)"),
-    ({"anchors": np.array([[0.0, 0, 1, 1], [1, 0, 0, 0]])}, "anchors must have y1 <= y2 and x1 <= x2, got .* in row 1"),
-    ({"window": (0, 0, 1)}, r"window must have shape \(4\), got \(3,\)"),
-    ({"window": (0, 9, 4, 4)}, r"window must have y1 <= y2 and x1 <= x2, got \[0.0, 9.0, 4.0, 4.0\]"),
-    ({"pre_nms_limit": -1}, "pre_nms_limit must be a whole number >= 0, got -1"),
-    ({"max_proposals": 2.5}, "max_proposals must be a whole number >= 0, got 2.5"),
-    ({"max_proposals": None}, "max_proposals must be a whole number >= 0, got None"),
-    ({"iou_threshold": 1.5}, r"iou_threshold must lie in \[0, 1\], got 1.5"),
-    ({"iou_threshold": True}, r"iou_threshold must lie in \[0, 1\], got True"),
-    ({"delta_std": (0.1, 0.1, 0.2)}, r"delta_std must have shape \(4\), got \(3,\)"),
-    ({"delta_std": (0.1, 0.1, 0.2, 0)}, r"delta_std must be positive, got \[0.1, 0.1, 0.2, 0.0\]"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"objectness": np.zeros(3)}, r"objectness must have shape \(2\), got \(3,\)"),
+        ({"objectness": np.array([0, np.nan])}, r"objectness must be finite, got nan at index \[1\]"),
+        ({"deltas": np.zeros((2, 3))}, r"deltas must have shape \(2, 4\), got \(2, 3\)"),
+        ({"deltas": np.full((2, 4), np.inf)}, r"deltas must be finite, got inf at index \[0, 0\]"),
+        ({"deltas": np.full((2, 4), 1e5)}, r"deltas must have an exp\(\) that float64 can hold, got .* up to 20000"),
+        ({"anchors": np.zeros((2, 5))}, r"anchors must have shape \(\?, 4\), got \(2, 5\)"),
+        (
+            {"anchors": np.array([[0.0, 0, 1, 1], [1, 0, 0, 0]])},
+            "anchors must have y1 <= y2 and x1 <= x2, got .* in row 1",
+        ),
+        ({"window": (0, 0, 1)}, r"window must have shape \(4\), got \(3,\)"),
+        ({"window": (0, 9, 4, 4)}, r"window must have y1 <= y2 and x1 <= x2, got \[0.0, 9.0, 4.0, 4.0\]"),
+        ({"pre_nms_limit": -1}, "pre_nms_limit must be a whole number >= 0, got -1"),
+        ({"max_proposals": 2.5}, "max_proposals must be a whole number >= 0, got 2.5"),
+        ({"max_proposals": None}, "max_proposals must be a whole number >= 0, got None"),
+        ({"iou_threshold": 1.5}, r"iou_threshold must lie in \[0, 1\], got 1.5"),
+        ({"iou_threshold": True}, r"iou_threshold must lie in \[0, 1\], got True"),
+        ({"delta_std": (0.1, 0.1, 0.2)}, r"delta_std must have shape \(4\), got \(3,\)"),
+        ({"delta_std": (0.1, 0.1, 0.2, 0)}, r"delta_std must be positive, got \[0.1, 0.1, 0.2, 0.0\]"),
+    ],
+)
 def test_bad_input(eager_stage, change, message):
-    arguments = {"objectness": np.array([0.1, 0.2]), "deltas": np.zeros((2, 4)),
-                 "anchors": np.array([[0.0, 0, 4, 4], [1, 1, 2, 2]]), **OPTIONS, **change}
+    arguments = {
+        "objectness": np.array([0.1, 0.2]),
+        "deltas": np.zeros((2, 4)),
+        "anchors": np.array([[0.0, 0, 4, 4], [1, 1, 2, 2]]),
+        **OPTIONS,
+        **change,
+    }
     arrays = [arguments.pop(name) for name in ("objectness", "deltas", "anchors")]
     with pytest.raises(ValueError, match=f"^{message}"):
         eager_stage("proposals.propose")(*arrays, **arguments)

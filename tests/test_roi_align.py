@@ -37,8 +37,12 @@ def slow_value(feature, y, x):
     else:
         x_high = x_low + 1
     ly, lx = y - y_low, x - x_low
-    return ((1 - ly) * (1 - lx) * feature[y_low, x_low] + (1 - ly) * lx * feature[y_low, x_high]
-            + ly * (1 - lx) * feature[y_high, x_low] + ly * lx * feature[y_high, x_high])
+    return (
+        (1 - ly) * (1 - lx) * feature[y_low, x_low]
+        + (1 - ly) * lx * feature[y_low, x_high]
+        + ly * (1 - lx) * feature[y_high, x_low]
+        + ly * lx * feature[y_high, x_high]
+    )
 
 
 def slow_roi_align(feature, boxes, size, n_points, placement, pooling):
@@ -105,8 +109,9 @@ def test_the_slides_bin_between_cells(eager_stage):
 def test_centres_by_hand(stage):
     feature = np.array([[1.0, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12], [13, 14, 15, 16]])[:, :, None]
     # Two bins of 2 x 2 a side, points at a quarter and three quarters: the middles of the four cells of each bin.
-    got = stage("roi_align.roi_align")(feature, np.array([[0.0, 0, 4, 4]]), output_size=2, placement="centres",
-                                       pooling="average")
+    got = stage("roi_align.roi_align")(
+        feature, np.array([[0.0, 0, 4, 4]]), output_size=2, placement="centres", pooling="average"
+    )
     np.testing.assert_allclose(got[0, :, :, 0], [[3.5, 5.5], [11.5, 13.5]], rtol=1e-12)
 
 
@@ -160,8 +165,9 @@ def test_roi_align_point_by_point(eager_stage, rng, dtype, placement, pooling):
     boxes = boxes_on(rng, 12, 9, 13, dtype)
     boxes[:4] = [[0, 0, 9, 13], [4, 4, 4, 4], [-30, -30, -20, -20], [-1, -1, 10, 14]]
     for size, points in (((1, 1), 1), ((3, 2), 2), ((2, 4), 3)):
-        got = eager_stage("roi_align.roi_align")(feature, boxes, output_size=size, sampling_points=points,
-                                                 placement=placement, pooling=pooling)
+        got = eager_stage("roi_align.roi_align")(
+            feature, boxes, output_size=size, sampling_points=points, placement=placement, pooling=pooling
+        )
         assert got.dtype == dtype
         want = slow_roi_align(feature, boxes, size, points, placement, pooling)
         np.testing.assert_allclose(got, want, **TOLERANCE[dtype])
@@ -170,8 +176,9 @@ def test_roi_align_point_by_point(eager_stage, rng, dtype, placement, pooling):
 def test_roi_align_in_a_graph_point_by_point(stage, rng):
     feature, boxes = rng.normal(size=(9, 13, 3)), boxes_on(rng, 12, 9, 13)
     got = stage("roi_align.roi_align")(feature, boxes, output_size=(3, 2), placement="centres", pooling="average")
-    np.testing.assert_allclose(got, slow_roi_align(feature, boxes, (3, 2), 2, "centres", "average"),
-                               rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(
+        got, slow_roi_align(feature, boxes, (3, 2), 2, "centres", "average"), rtol=1e-9, atol=1e-9
+    )
 
 
 @DTYPES
@@ -179,9 +186,10 @@ def test_roi_align_in_a_graph_point_by_point(stage, rng):
 @pytest.mark.parametrize("placement", ["thirds", "centres"])
 def test_the_average_over_a_ramp_is_its_integral(eager_stage, rng, dtype, points, placement):
     corners = rng.uniform(1, 8, (20, 2))
-    boxes = np.concatenate([corners, corners + rng.uniform(0, 7, (20, 2))], axis=1).astype(dtype)  # away from the border
-    got = eager_stage("roi_align.roi_align")(ramp(16, 16, dtype), boxes, output_size=(2, 3), sampling_points=points,
-                                             placement=placement, pooling="average")
+    boxes = np.concatenate([corners, corners + rng.uniform(0, 7, (20, 2))], axis=1).astype(dtype)  # inside the map
+    got = eager_stage("roi_align.roi_align")(
+        ramp(16, 16, dtype), boxes, output_size=(2, 3), sampling_points=points, placement=placement, pooling="average"
+    )
     y1, x1, y2, x2 = boxes.astype(float).T[:, :, None, None]
     # The mean of 4 y + x over a bin is its value in the bin's middle.
     want = 4 * (y1 + (y2 - y1) * np.array([0.25, 0.75])[:, None]) + x1 + (x2 - x1) * (np.arange(3) + 0.5) / 3
@@ -243,8 +251,9 @@ def test_pyramid_is_each_level_on_its_own(eager_stage, rng, dtype, method):
     features = {level: rng.normal(size=(64 >> i, 96 >> i, 2)).astype(dtype) for i, level in enumerate(LEVELS)}
     corners = rng.uniform(0, 150, (60, 2))
     boxes = np.concatenate([corners, corners + np.exp(rng.uniform(0, 4.6, (60, 2)))], axis=1).astype(dtype)
-    got = eager_stage("roi_align.pyramid_roi_align")(features, boxes, image_size=(256, 384), output_size=3,
-                                                     method=method, rounding="floor")
+    got = eager_stage("roi_align.pyramid_roi_align")(
+        features, boxes, image_size=(256, 384), output_size=3, method=method, rounding="floor"
+    )
     for i, level in enumerate(LEVELS):
         feature = features[level].astype(float)
         for n, box in enumerate(boxes.astype(float)):
@@ -262,7 +271,7 @@ def test_pyramid_is_each_level_on_its_own(eager_stage, rng, dtype, method):
                 want = slow_crop(feature, cells[None], (3, 3))
             else:
                 want = slow_roi_align(feature, box[None] / 2 ** (i + 2), (3, 3), 2, "thirds", "max")
-            np.testing.assert_allclose(got[n:n + 1], want, **TOLERANCE[dtype])
+            np.testing.assert_allclose(got[n : n + 1], want, **TOLERANCE[dtype])
 
 
 def test_moving_map_and_box_together_changes_nothing(eager_stage, rng):
@@ -271,8 +280,9 @@ def test_moving_map_and_box_together_changes_nothing(eager_stage, rng):
     moved = np.pad(feature, [(3, 0), (5, 0), (0, 0)])
     for name in ("roi_align", "crop_and_resize"):
         call = eager_stage(f"roi_align.{name}")
-        np.testing.assert_allclose(call(moved, boxes + [3, 5, 3, 5], output_size=3), call(feature, boxes, output_size=3),
-                                   rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(
+            call(moved, boxes + [3, 5, 3, 5], output_size=3), call(feature, boxes, output_size=3), rtol=1e-9, atol=1e-9
+        )
 
 
 @DTYPES
@@ -309,21 +319,27 @@ def test_integer_maps_views_and_no_change_of_the_input(eager_stage, rng):
     np.testing.assert_array_equal(boxes, before[1])
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"feature": np.ones((4, 4))}, r"feature must have shape \(\?, \?, \?\), got \(4, 4\)"),
-    ({"feature": np.ones((0, 4, 1))}, r"feature must have at least one cell, got shape \(0, 4, 1\)"),
-    ({"feature": np.full((2, 2, 1), np.nan)}, r"feature must be finite, got nan at index \[0, 0, 0\]"),
-    ({"feature": None}, "feature must hold real numbers, got dtype object"),
-    ({"boxes": np.zeros((2, 3))}, r"boxes must have shape \(\?, 4\), got \(2, 3\)"),
-    ({"boxes": np.array([[2.0, 0, 1, 1]])}, r"boxes must have y1 <= y2 and x1 <= x2, got \[2.0, 0.0, 1.0, 1.0\] in row 0"),
-    ({"output_size": 0}, "output_size must be a whole number >= 1, got 0"),
-    ({"output_size": (7, -7)}, "output_size must be a whole number >= 1, got -7"),
-    ({"output_size": (7, 7, 7)}, r"output_size must be one whole number or \(height, width\), got \(7, 7, 7\)"),
-    ({"output_size": "7"}, r"output_size must be one whole number or \(height, width\), got '7'"),
-    ({"sampling_points": 0}, "sampling_points must be a whole number >= 1, got 0"),
-    ({"placement": "corners"}, "placement must be one of 'thirds', 'centres', got 'corners'"),
-    ({"pooling": "sum"}, "pooling must be one of 'max', 'average', got 'sum'"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"feature": np.ones((4, 4))}, r"feature must have shape \(\?, \?, \?\), got \(4, 4\)"),
+        ({"feature": np.ones((0, 4, 1))}, r"feature must have at least one cell, got shape \(0, 4, 1\)"),
+        ({"feature": np.full((2, 2, 1), np.nan)}, r"feature must be finite, got nan at index \[0, 0, 0\]"),
+        ({"feature": None}, "feature must hold real numbers, got dtype object"),
+        ({"boxes": np.zeros((2, 3))}, r"boxes must have shape \(\?, 4\), got \(2, 3\)"),
+        (
+            {"boxes": np.array([[2.0, 0, 1, 1]])},
+            r"boxes must have y1 <= y2 and x1 <= x2, got \[2.0, 0.0, 1.0, 1.0\] in row 0",
+        ),
+        ({"output_size": 0}, "output_size must be a whole number >= 1, got 0"),
+        ({"output_size": (7, -7)}, "output_size must be a whole number >= 1, got -7"),
+        ({"output_size": (7, 7, 7)}, r"output_size must be one whole number or \(height, width\), got \(7, 7, 7\)"),
+        ({"output_size": "7"}, r"output_size must be one whole number or \(height, width\), got '7'"),
+        ({"sampling_points": 0}, "sampling_points must be a whole number >= 1, got 0"),
+        ({"placement": "corners"}, "placement must be one of 'thirds', 'centres', got 'corners'"),
+        ({"pooling": "sum"}, "pooling must be one of 'max', 'average', got 'sum'"),
+    ],
+)
 def test_bad_input(eager_stage, change, message):
     arguments = {"feature": np.ones((4, 4, 1)), "boxes": np.array([[0.0, 0, 1, 1]]), "output_size": 2, **change}
     feature, boxes = arguments.pop("feature"), arguments.pop("boxes")
@@ -334,17 +350,29 @@ def test_bad_input(eager_stage, change, message):
             eager_stage("roi_align.crop_and_resize")(feature, boxes, **arguments)
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"method": "roi_pool"}, "method must be one of 'crop_and_resize', 'roi_align', got 'roi_pool'"),
-    ({"rounding": "up"}, "rounding must be one of 'nearest', 'floor', got 'up'"),
-    ({"image_size": -1}, "image_size must be a whole number >= 1, got -1"),
-    ({"features": {"p2": np.ones((4, 4, 1))}}, r"features must hold p2, p3, p4, p5, got \['p2'\]: p3 is missing"),
-    ({"features": {level: np.ones((4, 4, i + 1)) for i, level in enumerate(LEVELS)}},
-     "features must have the same number of channels on every level, got {'p2': 1, 'p3': 2, 'p4': 3, 'p5': 4}"),
-    ({"features": {level: np.ones((4, 4)) for level in LEVELS}},
-     r"features\['p2'\] must have shape \(\?, \?, \?\), got \(4, 4\)"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"method": "roi_pool"}, "method must be one of 'crop_and_resize', 'roi_align', got 'roi_pool'"),
+        ({"rounding": "up"}, "rounding must be one of 'nearest', 'floor', got 'up'"),
+        ({"image_size": -1}, "image_size must be a whole number >= 1, got -1"),
+        ({"features": {"p2": np.ones((4, 4, 1))}}, r"features must hold p2, p3, p4, p5, got \['p2'\]: p3 is missing"),
+        (
+            {"features": {level: np.ones((4, 4, i + 1)) for i, level in enumerate(LEVELS)}},
+            "features must have the same number of channels on every level, got {'p2': 1, 'p3': 2, 'p4': 3, 'p5': 4}",
+        ),
+        (
+            {"features": {level: np.ones((4, 4)) for level in LEVELS}},
+            r"features\['p2'\] must have shape \(\?, \?, \?\), got \(4, 4\)",
+        ),
+    ],
+)
 def test_bad_pyramids(eager_stage, change, message):
-    arguments = {"features": {level: np.ones((4, 4, 1)) for level in LEVELS}, "image_size": 16, "output_size": 2, **change}
+    arguments = {
+        "features": {level: np.ones((4, 4, 1)) for level in LEVELS},
+        "image_size": 16,
+        "output_size": 2,
+        **change,
+    }
     with pytest.raises(ValueError, match=f"^{message}"):
         eager_stage("roi_align.pyramid_roi_align")(arguments.pop("features"), np.zeros((0, 4)), **arguments)

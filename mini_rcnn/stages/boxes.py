@@ -113,7 +113,8 @@ def encode_deltas(boxes, targets):
     for name, sides in (("boxes", sizes), ("targets", target_sizes)):
         if (sides == 0).any():
             row = int(np.flatnonzero((sides == 0).any(axis=1))[0])
-            raise ValueError(f"{name} must have height and width > 0 to be encoded, got {sides[row].tolist()} in row {row}")
+            raise ValueError(f"{name} must have height and width > 0 to be encoded, got {sides[row].tolist()} in row "
+                             f"{row}")
     shift = (targets[:, :2] + 0.5 * target_sizes - (boxes[:, :2] + 0.5 * sizes)) / sizes
     return np.concatenate([shift, np.log(target_sizes / sizes)], axis=1)
 

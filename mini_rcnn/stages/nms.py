@@ -71,7 +71,9 @@ def non_max_suppression(boxes, scores, *, iou_threshold, max_boxes=None):
     The order of work is by blocks of boxes, best block first: a block is held against what stays so far, then against
     itself with `keep_greedily`. The result is the same as one box at a time. Matterport:
     ``tf.image.non_max_suppression``, and ``mrcnn.utils.non_max_suppression``, which takes the *higher* index first
-    among equal scores. Boxes without area overlap nothing, so they all stay.
+    among equal scores. TensorFlow 1.15's, which Matterport runs on, takes ties in no order at all, removes at an IoU of
+    the threshold itself, and repeats a box without area until all places are taken (`mini_rcnn.conventions`); here
+    boxes without area overlap nothing, so each stays, once.
 
     Examples
     --------

@@ -64,7 +64,7 @@ def propose(objectness, deltas, anchors, *, window, pre_nms_limit, max_proposals
     -----
     Faster R-CNN, section 3.1 and 3.3. Matterport: ``mrcnn.model.ProposalLayer``, which fills up with rows of zeros to
     ``max_proposals``, has the 6,000 of ``pre_nms_limit`` fixed, and works in normalised coordinates, in which a box is
-    one pixel shorter; `mini_rcnn.matterport` converts.
+    one pixel shorter; `mini_rcnn.conventions` converts.
 
     Examples
     --------

@@ -245,7 +245,9 @@ def crop_and_resize(feature, boxes, *, output_size):
     The first sample lies on the middle of the first cell in the box, the last on the middle of the last one, the
     others evenly between; with a single sample it lies in the box's middle. This is ``tf.image.crop_and_resize`` on
     boxes normalised as Matterport does, ``(box - [0, 0, 1, 1]) / (side - 1)``, which its ``PyramidROIAlign`` calls.
-    Samples are not points *in* bins, so no choice of `roi_align` gives the same numbers.
+    Samples are not points *in* bins, so no choice of `roi_align` gives the same numbers. In TensorFlow the rounding of
+    float32 may carry the last sample of a box beyond the last cell, and a row or column of a box that ends there comes
+    out as 0; here it does not.
 
     Examples
     --------
@@ -298,7 +300,8 @@ def pyramid_level(boxes, *, image_size, rounding="nearest"):
     Notes
     -----
     ``k = 4 + log2(sqrt(h * w) / 224)``, rounded and held within 2 and 5: FPN, equation 1. A level is a matter of
-    pixels; Matterport divides sides and 224 alike by ``image_size``, which cancels out.
+    pixels; Matterport divides sides and 224 alike by ``image_size``, which cancels out. Exactly halfway between two
+    levels "nearest" takes the even one; there Matterport's float32 logarithm falls short, and it takes the lower.
 
     Examples
     --------

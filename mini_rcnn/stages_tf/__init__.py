@@ -8,8 +8,8 @@ What a function does stands in its NumPy twin's docstring, ``mini_rcnn.stages``;
   texts of NumPy. Values (NaN, inverted boxes) are checked outside of ``tf.function`` only: a graph does not stop to
   look at them, and no value is fetched from a GPU.
 - **Batches.** `proposals.propose`, `detections.refine_detections` and the functions of `roi_align` take a batch axis.
-- **Rounding.** ``exp`` differs from NumPy's in the last digit. On a GPU, TensorFlow's suppression multiplies where it
-  divides on a CPU, so two boxes whose IoU *is* the threshold, to the last digit, may be told apart differently.
+- **Rounding.** ``exp`` differs from NumPy's in the last digit. TensorFlow's suppression is other code on a GPU than on
+  a CPU: two boxes whose IoU *is* the threshold, to the last digit, may be told apart differently there.
 
 One source for TensorFlow 1.15 and 2.x: see `enable_eager`.
 """

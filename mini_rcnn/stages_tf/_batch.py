@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import tensorflow.compat.v2 as tf
 
-from ._check import at_most
+from ._check import at_most, length
 
 
-def each_image(function, tensors, dtype):
-    """Return the function's results on each image's tensors, stacked; each result must have the same shape."""
+def each_image(function, tensors, result):
+    """Return the function's results on each image's tensors, stacked; ``result`` holds the TensorSpecs of one image."""
+    if tensors[0].shape[0] == 0:  # TensorFlow cannot know the shape of results that never were
+        return tf.nest.map_structure(lambda one: tf.zeros([0] + [n or 0 for n in one.shape], one.dtype), result)
+    dtype = tf.nest.map_structure(lambda one: one.dtype, result)
     # TensorFlow 2 took a new name for the argument, and complains about the old one.
-    result = {"dtype": dtype} if tf.__version__.startswith("1.") else {"fn_output_signature": dtype}
-    return tf.map_fn(lambda one: function(*one), tensors, **result)
+    name = "dtype" if tf.__version__.startswith("1.") else "fn_output_signature"
+    return tf.map_fn(lambda one: function(*one), tensors, **{name: dtype})
 
 
 def pick_rows(values, indices, real):
     """Return rows by image, (B, N, ...) and (B, K) -> (B, K, ...), with zeros where ``real``, (B, K) bool, is False."""
-    rows = tf.gather(values, indices, batch_dims=1)
-    mask = tf.reshape(real, tf.concat([tf.shape(real), tf.ones((rows.shape.rank - 2,), tf.int32)], axis=0))
-    return tf.where(mask, rows, tf.zeros_like(rows))
+    padded = tf.pad(values, [[0, 0], [0, 1]] + [[0, 0]] * (values.shape.rank - 2))  # one row of zeros, for all of them
+    n_rows = tf.cast(length(values, 1), indices.dtype)
+    return tf.gather(padded, tf.where(real, indices, n_rows), batch_dims=1)
 
 
-def pad_rows(values, length):
-    """Return (B, K, ...) filled up with zeros to (B, length, ...), where K is not greater."""
-    if values.shape[1] == length:
-        return values
-    missing = length - at_most(length, values, 1)
-    return tf.pad(values, [[0, 0], [0, missing]] + [[0, 0]] * (values.shape.rank - 2))
+def pad_rows(values, n_rows):
+    """Return (B, K) filled up with zeros to (B, n_rows), where K is not greater."""
+    return tf.pad(values, [[0, 0], [0, n_rows - at_most(n_rows, values, 1)]])

@@ -43,7 +43,7 @@ def shaped(name, tensor, shape):
 
 
 def boxes_tensor(name, boxes, *, batched=False):
-    """Return boxes as an ``(N, 4)`` tensor, or ``(B, N, 4)``, with ``y1 <= y2`` and ``x1 <= x2``; ``[]`` is no boxes."""
+    """Return boxes as (N, 4), or (B, N, 4), with ``y1 <= y2`` and ``x1 <= x2``; ``[]`` is no boxes."""
     tensor = number_tensor(name, boxes)
     if tensor.shape.rank == 1 and tensor.shape[0] == 0:
         tensor = tf.reshape(tensor, (0, 4))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow.compat.v2 as tf
 
 from mini_rcnn.stages._check import size_pair, whole_number
@@ -10,12 +11,13 @@ from mini_rcnn.stages.anchors import positive_list, unequal_levels
 
 def level_anchors(grid_size, *, scale, ratios, stride, anchor_stride=1):
     """Return the anchors of one pyramid level, (A, 4), float64; see `mini_rcnn.stages.anchors.level_anchors`."""
-    rows = tf.range(0, grid_size[0], anchor_stride) * stride
-    columns = tf.range(0, grid_size[1], anchor_stride) * stride
+    rows = np.arange(0, grid_size[0], anchor_stride) * float(stride)
+    columns = np.arange(0, grid_size[1], anchor_stride) * float(stride)
     roots = tf.sqrt(tf.constant(ratios, dtype=tf.float64))
     halves = 0.5 * scale * tf.stack([1 / roots, roots], axis=1)  # (R, 2): height, width
-    centres = tf.stack(tf.meshgrid(rows, columns, indexing="ij"), axis=-1)  # (h, w, 2)
-    centres = tf.cast(tf.reshape(centres, (-1, 1, 2)), tf.float64)  # (h * w, 1, 2), to meet the (R, 2) halves
+    grid = (len(rows), len(columns))
+    centres = tf.stack([tf.broadcast_to(rows[:, None], grid), tf.broadcast_to(columns, grid)], axis=-1)  # (h, w, 2)
+    centres = tf.reshape(centres, (-1, 1, 2))  # (h * w, 1, 2), to meet the (R, 2) halves
     return tf.reshape(tf.concat([centres - halves, centres + halves], axis=-1), (-1, 4))
 
 

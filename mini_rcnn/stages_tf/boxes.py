@@ -91,5 +91,7 @@ def refuse_overflow(new_sizes, deltas):
     """Refuse, where the values are at hand, deltas whose exponential is larger than the dtype can hold."""
     known = at_hand(new_sizes)
     if known is not None and not np.isfinite(known).all():
-        raise ValueError(f"deltas must have an exp() that {known.dtype} can hold, got log_dh, log_dw up to "
-                         f"{deltas.numpy()[..., 2:].max()}")
+        raise ValueError(
+            f"deltas must have an exp() that {known.dtype} can hold, got log_dh, log_dw up to "
+            f"{deltas.numpy()[..., 2:].max()}"
+        )

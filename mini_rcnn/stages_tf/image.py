@@ -32,7 +32,7 @@ def interpolate_linearly(image, positions, axis):
 
 
 def resample(image, positions, factors):
-    """Return the image at crossings of rows and columns, smoothed where it shrinks; see `mini_rcnn.stages.image.resample`.
+    """Return the image where rows cross columns, smoothed where it shrinks; see `mini_rcnn.stages.image.resample`.
 
     Smoothing and interpolating are products with a matrix here, which NumPy does with shifted sums: a matrix has no
     loop over a number that only the running graph knows.

@@ -61,10 +61,10 @@ def minimize_masks(masks, boxes, *, size):
     size = size_pair("size", size)
 
     def minimize(mask, box):
-        small = stretch_mask(mask[box[0]:box[2], box[1]:box[3]], size)
+        small = stretch_mask(mask[box[0] : box[2], box[1] : box[3]], size)
         return tf.ensure_shape(small, size)
 
-    return each_image(minimize, (masks, boxes), tf.bool)
+    return each_image(minimize, (masks, boxes), tf.TensorSpec(size, tf.bool))
 
 
 def expand_masks(small, boxes, *, image_size):
@@ -78,7 +78,7 @@ def expand_masks(small, boxes, *, image_size):
         around = [[box[0], height - box[2]], [box[1], width - box[3]]]
         return tf.ensure_shape(tf.pad(stretched, around), (height, width))
 
-    return each_image(expand, (small, boxes), tf.bool)
+    return each_image(expand, (small, boxes), tf.TensorSpec((height, width), tf.bool))
 
 
 def stretch_mask(mask, size):

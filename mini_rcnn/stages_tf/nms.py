@@ -28,8 +28,11 @@ def keep_greedily(overlaps, iou_threshold):
         return ~tf.reduce_any(removes & keep[:, None], axis=0)
 
     everyone = rank >= 0
-    return tf.while_loop(lambda before, after: tf.reduce_any(before != after),
-                         lambda before, after: (after, survivors(after)), (everyone, survivors(everyone)))[1]
+    return tf.while_loop(
+        lambda before, after: tf.reduce_any(before != after),
+        lambda before, after: (after, survivors(after)),
+        (everyone, survivors(everyone)),
+    )[1]
 
 
 def non_max_suppression(boxes, scores, *, iou_threshold, max_boxes=None):
@@ -108,7 +111,7 @@ def suppress_in_blocks(boxes, threshold, limit):
         return (start < n_boxes) & (tf.reduce_sum(tf.cast(keep, tf.int32)) < limit)
 
     def next_block(start, keep):
-        block = boxes[start:start + BLOCK]
+        block = boxes[start : start + BLOCK]
         free = ~tf.reduce_any((iou_of(block, boxes[:start]) > threshold) & keep, axis=1)
         overlaps = iou_of(block, block) * tf.cast(free[:, None], boxes.dtype)  # who is gone removes nobody
         return start + BLOCK, tf.concat([keep, keep_greedily(overlaps, threshold) & free], axis=0)

@@ -66,7 +66,8 @@ def propose_batch(objectness, deltas, anchors, window, pre_nms_limit, max_propos
         filled = tf.pad(kept, [[0, max_proposals - tf.shape(kept)[0]]])
         return tf.ensure_shape(filled, (max_proposals,)), tf.shape(kept, out_type=tf.int64)[0]
 
-    kept, counts = each_image(suppress, (moved,), (tf.int64, tf.int64))  # (B, M), (B,)
+    result = (tf.TensorSpec((max_proposals,), tf.int64), tf.TensorSpec((), tf.int64))
+    kept, counts = each_image(suppress, (moved,), result)  # (B, M), (B,)
     real = tf.range(max_proposals, dtype=tf.int64) < counts[:, None]  # (B, M)
-    ids = tf.where(real, tf.gather(best, kept, batch_dims=1), -1)
-    return BatchedProposals(pick_rows(moved, kept, real), pick_rows(objectness, tf.maximum(ids, 0), real), ids, counts)
+    ids = pick_rows(best + 1, kept, real) - 1  # -1 where nothing is real
+    return BatchedProposals(pick_rows(moved, kept, real), pick_rows(objectness, ids, real), ids, counts)

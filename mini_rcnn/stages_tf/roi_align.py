@@ -102,8 +102,18 @@ def pyramid_level(boxes, *, image_size, rounding="nearest"):
     return level_of(boxes, rounding)
 
 
-def pyramid_roi_align(features, boxes, *, image_size, output_size, method="crop_and_resize", rounding="nearest",
-                      sampling_points=2, placement="thirds", pooling="max"):
+def pyramid_roi_align(
+    features,
+    boxes,
+    *,
+    image_size,
+    output_size,
+    method="crop_and_resize",
+    rounding="nearest",
+    sampling_points=2,
+    placement="thirds",
+    pooling="max",
+):
     """Return the features under each box from its level; see `mini_rcnn.stages.roi_align.pyramid_roi_align`.
 
     Boxes of one level, from all images of a batch, are sampled together, then put in their places.
@@ -141,8 +151,9 @@ def align(images, boxes, image_ids, output_size, options):
     n_points, placement, pooling = options
     axes = []
     for axis in (0, 1):
-        points = sampling_points_1d(boxes[:, axis], boxes[:, axis + 2], output_size[axis], sampling_points=n_points,
-                                    placement=placement)
+        points = sampling_points_1d(
+            boxes[:, axis], boxes[:, axis + 2], output_size[axis], sampling_points=n_points, placement=placement
+        )
         points = tf.reshape(points, (-1, output_size[axis] * n_points))
         axes.append(neighbours_1d(points, map_size(images)[axis]))
     samples = sample_images(images, image_ids, axes)
@@ -151,7 +162,7 @@ def align(images, boxes, image_ids, output_size, options):
 
 
 def crop(images, normalised, image_ids, output_size):
-    """Return samples from the first cell to the last, (N, h, w, C): 0 is the middle of the map's first cell, 1 its last."""
+    """Return samples, (N, h, w, C), between ends of which 0 is the middle of the map's first cell and 1 of its last."""
     if images.dtype == tf.float64:
         return crop_exactly(images, tf.cast(normalised, tf.float64), image_ids, output_size)
     first, last = tf.split(tf.cast(normalised, tf.float32), 2, axis=1)  # (N, 2) each
@@ -245,8 +256,11 @@ def unflattened(grids, boxes, like=None):
 
 def align_options(sampling_points, placement, pooling):
     """Return the checked options of `roi_align`."""
-    return (whole_number("sampling_points", sampling_points, 1), one_of("placement", placement, ("thirds", "centres")),
-            one_of("pooling", pooling, ("max", "average")))
+    return (
+        whole_number("sampling_points", sampling_points, 1),
+        one_of("placement", placement, ("thirds", "centres")),
+        one_of("pooling", pooling, ("max", "average")),
+    )
 
 
 def feature_map(name, feature):
