@@ -76,7 +76,8 @@ def cases_with_outputs(stage, seed):
 def main(argv=None):
     """Write one recording for each stage, and an index with checksums."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=ROOT / "tests" / "recorded", help="folder (default: tests/recorded)")
+    parser.add_argument("--out", type=Path, default=ROOT / "tests" / "recorded",
+                        help="folder (default: tests/recorded)")
     parser.add_argument("--seed", type=int, default=2022, help="of the random cases (default: 2022)")
     arguments = parser.parse_args(argv)
 

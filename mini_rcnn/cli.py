@@ -51,6 +51,7 @@ def test(arguments):
         return 0
     import pytest
 
+    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # notebooks in tests run here, whatever kernels the user has
     os.chdir(str(ROOT))
     return int(pytest.main(arguments))
 

@@ -277,8 +277,8 @@ def resize_as_integers(image, size):
 
     It is `mini_rcnn.stages.image.resize_image` but for the smoothing, see `smooth_as_integers`.
 
-    >>> resize_as_integers(np.ones((200, 80), dtype=bool), (56, 56)).max()
-    0.0
+    >>> bool(resize_as_integers(np.ones((200, 80), dtype=bool), (56, 56)).any())
+    False
     """
     factors = [length / new for length, new in zip(image.shape, size)]
     smooth = smooth_as_integers(image, [max(0.0, (factor - 1) / 2) for factor in factors])

@@ -48,7 +48,9 @@ def load():
         import mrcnn  # noqa: F401 (so that nothing else is loaded where it is missing)
     except ImportError as error:
         raise ImportError(CLASSIC_ONLY) from error
-    from mini_rcnn import stages_tf  # noqa: F401 (turns eager execution on, which must come before any graph)
+    from . import stages_tf
+
+    stages_tf.enable_eager()  # which must come before any graph, and importing Keras makes one
     import tensorflow.compat.v1 as tf
     from mrcnn import model, utils
 

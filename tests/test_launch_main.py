@@ -21,8 +21,7 @@ def run_lab(*arguments, **environ):
     return subprocess.run(
         [sys.executable, str(ROOT / "lab.py"), *arguments],
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         env={**os.environ, **environ},
         timeout=120,

@@ -123,8 +123,14 @@ def test_first_usable_python_is_taken_and_others_are_reported(tmp_path):
 
 @pytest.mark.parametrize(
     "system, apple, words",
-    [("Linux", False, None), ("Windows", False, None), ("Darwin", False, None), ("Darwin", True, "Apple"), ("FreeBSD", False, "FreeBSD")],
-)  # fmt: skip
+    [
+        ("Linux", False, None),
+        ("Windows", False, None),
+        ("Darwin", False, None),
+        ("Darwin", True, "Apple"),
+        ("FreeBSD", False, "FreeBSD"),
+    ],
+)
 def test_which_systems_can_have_classic(system, apple, words):
     why = pythons.why_no_classic(system, apple)
     assert why is None if words is None else words in why

@@ -28,8 +28,9 @@ def test_a_wrong_answer_is_rejected(stage):
         wrong[place] = ~array if array.dtype == bool else array + array.dtype.type(max(1, 2 * case.atol))
         with pytest.raises(AssertionError):
             assert_matches(tuple(wrong), case.outputs, case)
-    with pytest.raises(AssertionError):
-        assert_matches(tuple(array[..., :0] for array in case.outputs), case.outputs, case)
+    for missing in (case.outputs[:-1], (*case.outputs[:-1], case.outputs[-1].ravel()[:0])):
+        with pytest.raises(AssertionError):
+            assert_matches(missing, case.outputs, case)
 
 
 def test_recordings_say_where_they_come_from():
@@ -63,5 +64,5 @@ def test_what_is_saved_is_loaded(tmp_path):
 def test_a_broken_recording_says_what_to_do(tmp_path, content):
     path = tmp_path / "broken.npz"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"broken\.npz is no recording .* record_matterport\.py"):
+    with pytest.raises(ValueError, match=r"broken\.npz is no recording .*record_matterport\.py"):
         recordings.load(path)

@@ -86,7 +86,7 @@ def draw_targets(rng, name):
     """Return a random case of ``encode_deltas``."""
     count, size = int(rng.integers(1, 100)), random_size(rng)
     boxes = tuple(random_boxes(rng, count, size) for _ in range(2))
-    return Case(name, boxes, {}, 10 * BOX_PRECISION)  # of deltas, which reach 100 and more
+    return Case(name, boxes, {}, BOX_PRECISION)
 
 
 def named_windows():

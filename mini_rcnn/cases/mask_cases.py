@@ -31,7 +31,8 @@ def until_settled(rng, draw, values_of):
 
 def image_case(name, rng, height, width, size, channels=3):
     """Return a case of ``fit_to_square`` with a random image of whole grey levels, as floats."""
-    return Case(name, (rng.integers(0, 256, (height, width, channels)).astype(np.float64),), {"size": size}, IMAGE_PRECISION)
+    image = rng.integers(0, 256, (height, width, channels)).astype(np.float64)
+    return Case(name, (image,), {"size": size}, IMAGE_PRECISION)
 
 
 def named_images():

@@ -51,7 +51,7 @@ def explain(output):
     """
     if NO_NETWORK.search(output):
         hosts = [first or second for first, second in HOST.findall(output)]
-        where = hosts[-1] if hosts else "the package index"
+        where = hosts[-1] if hosts else "the package index (https://pypi.org, or what pip is set to)"
         return (
             f"The packages could not be fetched: {where} cannot be reached. Check the network (behind a proxy, set "
             "HTTPS_PROXY; with a mirror, PIP_INDEX_URL) and run the same command again; it goes on where it stopped."

@@ -1,4 +1,4 @@
-"""For the first notebook: is this kernel an environment of the lab, as its lock file says?"""
+"""Check, for the first notebook, that its kernel is an environment of the lab as the lock file says."""
 
 from __future__ import annotations
 
@@ -6,25 +6,10 @@ import importlib
 import sys
 from pathlib import Path
 
-from mini_rcnn.launch import active, locks
+from mini_rcnn.launch import active, installing, locks
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NAMED = ("numpy", "keras", "h5py", "ipywidgets")
-
-
-def installed_versions(names):
-    """Return ``{name: version}`` of packages of this Python; what is not installed is missing."""
-    try:
-        from importlib import metadata
-    except ImportError:  # Python 3.7
-        import importlib_metadata as metadata
-    versions = {}
-    for name in names:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
 
 
 def problems(versions, pins):
@@ -46,7 +31,9 @@ def check_kernel(stages):
     if name is None:
         raise RuntimeError(f"This kernel is Python {version}. Choose the lab's kernel: menu Kernel, Change Kernel.")
     files = locks.LOCK_FILES[name, locks.flavour_of(name, gpu=False)]
-    found = problems(installed_versions(NAMED), locks.pins_of([ROOT / "locks" / file for file in files]))
+    found = problems(
+        installing.installed_packages(sys.prefix), locks.pins_of([ROOT / "locks" / file for file in files])
+    )
     if found:
         raise RuntimeError("; ".join(found) + ". Type in a terminal: python3 lab.py doctor")
     print("[ok] Python and packages are as the lock file says")

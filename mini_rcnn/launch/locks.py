@@ -27,13 +27,13 @@ def normal_name(name):
 
 
 def read_pins(text):
-    """Return ``{name: [(version, marker), ...]}`` of a lock file's text; the marker is "" where there is none.
+    r"""Return ``{name: [(version, marker), ...]}`` of a lock file's text; the marker is "" where there is none.
 
     Examples
     --------
     >>> read_pins('six==1.17.0 --hash=sha256:00')
     {}
-    >>> read_pins('six==1.17.0 ; os_name == "nt" \\\\')
+    >>> read_pins('six==1.17.0 ; os_name == "nt" \\')
     {'six': [('1.17.0', 'os_name == "nt"')]}
     """
     pins = {}

@@ -26,7 +26,7 @@ def clean_environ(environ=None):
 
 
 def pip_environ(config="", environ=None):
-    """Return the environment variables for pip: of the user's settings only those that lead to an index.
+    r"""Return the environment variables for pip: of the user's settings only those that lead to an index.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def pip_environ(config="", environ=None):
 
     Examples
     --------
-    >>> found = pip_environ("global.proxy='http://proxy'\\ninstall.target='/tmp'", {"PIP_USER": "1"})
+    >>> found = pip_environ("global.proxy='http://proxy'\ninstall.target='/tmp'", {"PIP_USER": "1"})
     >>> found["PIP_PROXY"], "PIP_TARGET" in found, "PIP_USER" in found
     ('http://proxy', False, False)
     """
@@ -66,8 +66,7 @@ def ask(command, *, timeout=20, environ=None):
         done = subprocess.run(
             [str(part) for part in command],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             timeout=timeout,
             env=environ,
         )

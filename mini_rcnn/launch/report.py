@@ -6,8 +6,8 @@ The JSON is an object with
 - ``usable``: whether the lab can be used (the exit code is 0);
 - ``findings``: a list, the worst first, of ``id`` (stable), ``severity`` (``problem``, ``warning``, ``note``, ``ok``),
   ``environment`` (``classic``, ``modern`` or null), ``found``, ``matters`` and ``type`` (what to type, in order);
-- ``facts``: ``wanted``, ``machine``, ``launcher``, ``pythons``, ``gpu``, ``cuda_libraries``, ``environments`` (``classic``
-  and ``modern``) and ``failed_probes``; a probe that failed is null and named in the last.
+- ``facts``: ``wanted``, ``machine``, ``launcher``, ``pythons``, ``gpu``, ``cuda_libraries``, ``environments``
+  (``classic`` and ``modern``) and ``failed_probes``; a probe that failed is null and named in the last.
 
 The home folder is written as ``~``.
 """
