@@ -56,17 +56,21 @@ def stages():
 
 def text(x, y, words, size, *, weight="normal", fill="#222222", family="sans-serif", anchor="middle"):
     """Return one line of text."""
-    return (f'<text x="{x}" y="{y}" font-size="{size}" font-weight="{weight}" fill="{fill}" '
-            f'font-family="{family}" text-anchor="{anchor}">{escape(words)}</text>')
+    return (
+        f'<text x="{x}" y="{y}" font-size="{size}" font-weight="{weight}" fill="{fill}" '
+        f'font-family="{family}" text-anchor="{anchor}">{escape(words)}</text>'
+    )
 
 
 def draw_stage(stage, x, y, written):
     """Return one box with its words; dashed if one of its modules is not written yet."""
     dashes = "" if set(stage.modules) <= written else ' stroke-dasharray="7 5"'
     middle = x + BOX_WIDTH / 2
-    parts = [f'<rect x="{x}" y="{y}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="10" fill="white" '
-             f'stroke="{stage.colour}" stroke-width="3"{dashes}/>',
-             text(middle, y + 27, stage.title, 18, weight="bold", fill=stage.colour)]
+    parts = [
+        f'<rect x="{x}" y="{y}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="10" fill="white" '
+        f'stroke="{stage.colour}" stroke-width="3"{dashes}/>',
+        text(middle, y + 27, stage.title, 18, weight="bold", fill=stage.colour),
+    ]
     parts += [text(middle, y + 50 + 19 * i, line, 14) for i, line in enumerate(stage.lines)]
     files = " · ".join(f"{module}.py" for module in stage.modules)
     parts.append(text(middle, y + BOX_HEIGHT - 11, files, 12, fill="#555555", family="monospace"))
@@ -85,28 +89,54 @@ def draw(written):
     width = 2 * LEFT + per_row * BOX_WIDTH + (per_row - 1) * GAP
     height = TOP + ROW_STEP + BOX_HEIGHT + 62
     places = [(LEFT + (i % per_row) * (BOX_WIDTH + GAP), TOP + (i // per_row) * ROW_STEP) for i in range(len(boxes))]
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
-             'aria-label="The stages of Mask R-CNN, from image to masks">',
-             '<defs><marker id="head" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" '
-             'orient="auto"><path d="M 0 0 L 10 5 L 0 10 z" fill="#444444"/></marker></defs>',
-             f'<rect width="{width}" height="{height}" fill="#fafafa"/>',
-             text(LEFT, 34, "What the network sees", 17, weight="bold", fill=BLUE, anchor="start"),
-             text(places[3][0], 34, "Where to look", 17, weight="bold", fill=ORANGE, anchor="start"),
-             text(places[6][0], TOP + ROW_STEP - 22, "What is there, exactly where, and its shape", 17, weight="bold",
-                  fill=GREEN, anchor="start")]
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
+        'aria-label="The stages of Mask R-CNN, from image to masks">',
+        '<defs><marker id="head" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" '
+        'orient="auto"><path d="M 0 0 L 10 5 L 0 10 z" fill="#444444"/></marker></defs>',
+        f'<rect width="{width}" height="{height}" fill="#fafafa"/>',
+        text(LEFT, 34, "What the network sees", 17, weight="bold", fill=BLUE, anchor="start"),
+        text(places[3][0], 34, "Where to look", 17, weight="bold", fill=ORANGE, anchor="start"),
+        text(
+            places[6][0],
+            TOP + ROW_STEP - 22,
+            "What is there, exactly where, and its shape",
+            17,
+            weight="bold",
+            fill=GREEN,
+            anchor="start",
+        ),
+    ]
     for stage, (x, y) in zip(boxes, places):
         parts += draw_stage(stage, x, y, written)
-    for i, ((x, y), (next_x, next_y)) in enumerate(zip(places, places[1:])):
+    for (x, y), (next_x, next_y) in zip(places, places[1:]):
         if y == next_y:
             parts.append(arrow([(x + BOX_WIDTH + 3, y + BOX_HEIGHT / 2), (next_x - 4, y + BOX_HEIGHT / 2)]))
         else:
             turn = y + BOX_HEIGHT + 24
-            parts.append(arrow([(x + BOX_WIDTH / 2, y + BOX_HEIGHT + 3), (x + BOX_WIDTH / 2, turn),
-                                (next_x + 30, turn), (next_x + 30, next_y - 4)]))
+            parts.append(
+                arrow(
+                    [
+                        (x + BOX_WIDTH / 2, y + BOX_HEIGHT + 3),
+                        (x + BOX_WIDTH / 2, turn),
+                        (next_x + 30, turn),
+                        (next_x + 30, next_y - 4),
+                    ]
+                )
+            )
     parts += skip_arrow(places)
     if any(not set(stage.modules) <= written for stage in boxes):
-        parts.append(text(LEFT, height - 14, "Solid: written twice, in mini_rcnn/stages (NumPy) and mini_rcnn/stages_tf "
-                          "(TensorFlow). Dashed: still to come.", 14, fill="#555555", anchor="start"))
+        parts.append(
+            text(
+                LEFT,
+                height - 14,
+                "Solid: written twice, in mini_rcnn/stages (NumPy) and mini_rcnn/stages_tf "
+                "(TensorFlow). Dashed: still to come.",
+                14,
+                fill="#555555",
+                anchor="start",
+            )
+        )
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
@@ -116,10 +146,18 @@ def skip_arrow(places):
     target_x, target_y = places[5]
     turn = y + BOX_HEIGHT + 50
     start = x + BOX_WIDTH / 2
-    return [arrow([(start, y + BOX_HEIGHT + 3), (start, turn), (target_x + BOX_WIDTH - 30, turn),
-                   (target_x + BOX_WIDTH - 30, target_y - 4)]),
-            text(start - 8, turn - 6, "features P2 … P5", 13, fill="#444444", anchor="end"),
-            text(places[4][0] + BOX_WIDTH / 2 - 8, turn - 32, "boxes", 13, fill="#444444", anchor="end")]
+    return [
+        arrow(
+            [
+                (start, y + BOX_HEIGHT + 3),
+                (start, turn),
+                (target_x + BOX_WIDTH - 30, turn),
+                (target_x + BOX_WIDTH - 30, target_y - 4),
+            ]
+        ),
+        text(start - 8, turn - 6, "features P2 … P5", 13, fill="#444444", anchor="end"),
+        text(places[4][0] + BOX_WIDTH / 2 - 8, turn - 32, "boxes", 13, fill="#444444", anchor="end"),
+    ]
 
 
 def main(argv=None):

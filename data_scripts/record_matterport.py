@@ -58,8 +58,16 @@ def facts(seed):
     version, sha256 = pinned("mrcnn")
     if installed != version:
         raise ValueError(f"mrcnn must be the pinned {version}, got {installed}: run in the classic environment")
-    return {"package": "mrcnn", "version": version, "sha256": sha256, "seed": seed, "tensorflow": tf.__version__,
-            "keras": keras.__version__, "numpy": np.__version__, "scikit-image": skimage.__version__}
+    return {
+        "package": "mrcnn",
+        "version": version,
+        "sha256": sha256,
+        "seed": seed,
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+        "scikit-image": skimage.__version__,
+    }
 
 
 def cases_with_outputs(stage, seed):
@@ -69,15 +77,19 @@ def cases_with_outputs(stage, seed):
 
     name, reference = recorded_references()[stage]
     cases = [*named_cases(stage), *random_cases(stage, seed=seed, count=N_RANDOM)]
-    return [case._replace(outputs=reference(*case.inputs, **case.options))
-            for case in cases if (name, case.name) not in REFUSED]
+    return [
+        case._replace(outputs=reference(*case.inputs, **case.options))
+        for case in cases
+        if (name, case.name) not in REFUSED
+    ]
 
 
 def main(argv=None):
     """Write one recording for each stage, and an index with checksums."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=ROOT / "tests" / "recorded",
-                        help="folder (default: tests/recorded)")
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "tests" / "recorded", help="folder (default: tests/recorded)"
+    )
     parser.add_argument("--seed", type=int, default=2022, help="of the random cases (default: 2022)")
     arguments = parser.parse_args(argv)
 
@@ -90,8 +102,13 @@ def main(argv=None):
         path = arguments.out / f"{stage}.npz"
         recordings.save(path, cases_with_outputs(stage, arguments.seed), {**known, "stage": stage, "function": name})
         files[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
-    index = {"source": SOURCE, "licence": LICENCE, **known, "files": files,
-             "command": f"python data_scripts/record_matterport.py --out tests/recorded --seed {arguments.seed}"}
+    index = {
+        "source": SOURCE,
+        "licence": LICENCE,
+        **known,
+        "files": files,
+        "command": f"python data_scripts/record_matterport.py --out tests/recorded --seed {arguments.seed}",
+    }
     text = json.dumps(index, indent=2) + "\n"
     (arguments.out / INDEX).write_text(text, encoding="utf-8")
     print(f"{len(files)} recordings in {arguments.out}")

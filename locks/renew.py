@@ -69,11 +69,14 @@ def write_lock(name, blocks, sources):
 
 def main():
     """Resolve and write all four lock files."""
-    classic = merge_systems({
-        name: compile_lock(["classic.in"], "--python-platform", system, "--python-version", "3.7",
-                           keep=HERE / "classic.txt")
-        for name, system in SYSTEMS.items()
-    })
+    classic = merge_systems(
+        {
+            name: compile_lock(
+                ["classic.in"], "--python-platform", system, "--python-version", "3.7", keep=HERE / "classic.txt"
+            )
+            for name, system in SYSTEMS.items()
+        }
+    )
     write_lock("classic.txt", classic, ["classic.in"])
 
     universal = ["--universal", "--fork-strategy", "fewest", "--python-version", "3.10"]
@@ -86,12 +89,17 @@ def main():
     def belongs(requirement, *prefixes):
         return requirement.startswith(prefixes)
 
-    write_lock("modern.txt", {k: v for k, v in cpu.items() if not belongs(k, "tensorflow=", "tensorflow-cpu=")},
-               ["modern.in"])
-    write_lock("modern-cpu.txt", {k: v for k, v in cpu.items() if belongs(k, "tensorflow=", "tensorflow-cpu=")},
-               ["modern-cpu.in"])
-    write_lock("modern-gpu.txt", {k: v for k, v in gpu.items() if belongs(k, "tensorflow=", "nvidia-")},
-               ["modern-gpu.in"])
+    write_lock(
+        "modern.txt", {k: v for k, v in cpu.items() if not belongs(k, "tensorflow=", "tensorflow-cpu=")}, ["modern.in"]
+    )
+    write_lock(
+        "modern-cpu.txt",
+        {k: v for k, v in cpu.items() if belongs(k, "tensorflow=", "tensorflow-cpu=")},
+        ["modern-cpu.in"],
+    )
+    write_lock(
+        "modern-gpu.txt", {k: v for k, v in gpu.items() if belongs(k, "tensorflow=", "nvidia-")}, ["modern-gpu.in"]
+    )
 
 
 if __name__ == "__main__":

@@ -58,13 +58,19 @@ def nms_inputs(rng):
 def proposal_inputs(rng):
     """Return the scores, deltas and anchors of one 256 x 256 image: 16,368 of each."""
     anchors = pyramid_anchors(IMAGE_SIZE, scales=SCALES, ratios=RATIOS, strides=STRIDES).astype(np.float32)
-    return rng.random(len(anchors), dtype=np.float32), rng.standard_normal((len(anchors), 4)).astype(np.float32), anchors
+    return (
+        rng.random(len(anchors), dtype=np.float32),
+        rng.standard_normal((len(anchors), 4)).astype(np.float32),
+        anchors,
+    )
 
 
 def pyramid_inputs(rng):
     """Return the feature maps of one image, P2 to P5, and 1,000 boxes."""
-    features = {f"p{level}": rng.standard_normal((256 // 2**level, 256 // 2**level, N_CHANNELS)).astype(np.float32)
-                for level in (2, 3, 4, 5)}
+    features = {
+        f"p{level}": rng.standard_normal((256 // 2**level, 256 // 2**level, N_CHANNELS)).astype(np.float32)
+        for level in (2, 3, 4, 5)
+    }
     return features, random_boxes(rng, 1000)
 
 
@@ -82,25 +88,55 @@ def detection_inputs(rng):
 
 
 NMS = {"iou_threshold": 0.7, "max_boxes": 1000}
-PROPOSALS = {"window": WINDOW, "pre_nms_limit": 6000, "max_proposals": 1000, "iou_threshold": 0.7,
-             "delta_std": DELTA_STD}
+PROPOSALS = {
+    "window": WINDOW,
+    "pre_nms_limit": 6000,
+    "max_proposals": 1000,
+    "iou_threshold": 0.7,
+    "delta_std": DELTA_STD,
+}
 PYRAMID = {"image_size": (IMAGE_SIZE, IMAGE_SIZE), "output_size": POOL_SIZE}
-DETECTIONS = {"window": WINDOW, "min_confidence": 0.7, "iou_threshold": 0.3, "max_detections": 100,
-              "delta_std": DELTA_STD}
+DETECTIONS = {
+    "window": WINDOW,
+    "min_confidence": 0.7,
+    "iou_threshold": 0.3,
+    "max_detections": 100,
+    "delta_std": DELTA_STD,
+}
 
 # name: (what is timed, our function, its options, the maker of its inputs)
 STAGES = {
     "nms": ("NMS: 6,000 boxes, IoU 0.7, at most 1,000 stay", "nms.non_max_suppression", NMS, nms_inputs),
-    "proposals": ("Proposals: 16,368 anchors, 6,000 into NMS, at most 1,000 out", "proposals.propose", PROPOSALS,
-                  proposal_inputs),
-    "crop_and_resize": ("crop_and_resize: 1,000 boxes, 7 x 7 x 256", "roi_align.crop_and_resize",
-                        {"output_size": POOL_SIZE}, crop_inputs),
-    "pyramid_roi_align": ("RoIAlign as Matterport: 1,000 boxes, P2 to P5, 7 x 7 x 256",
-                          "roi_align.pyramid_roi_align", PYRAMID, pyramid_inputs),
-    "roi_align": ("RoIAlign as the paper: 1,000 boxes, 7 x 7 x 256, four points a bin", "roi_align.pyramid_roi_align",
-                  {**PYRAMID, "method": "roi_align"}, pyramid_inputs),
-    "detections": ("Detections: 1,000 proposals, 2 classes", "detections.refine_detections", DETECTIONS,
-                   detection_inputs),
+    "proposals": (
+        "Proposals: 16,368 anchors, 6,000 into NMS, at most 1,000 out",
+        "proposals.propose",
+        PROPOSALS,
+        proposal_inputs,
+    ),
+    "crop_and_resize": (
+        "crop_and_resize: 1,000 boxes, 7 x 7 x 256",
+        "roi_align.crop_and_resize",
+        {"output_size": POOL_SIZE},
+        crop_inputs,
+    ),
+    "pyramid_roi_align": (
+        "RoIAlign as Matterport: 1,000 boxes, P2 to P5, 7 x 7 x 256",
+        "roi_align.pyramid_roi_align",
+        PYRAMID,
+        pyramid_inputs,
+    ),
+    "roi_align": (
+        "RoIAlign as the paper: 1,000 boxes, 7 x 7 x 256, four points a bin",
+        "roi_align.pyramid_roi_align",
+        {**PYRAMID, "method": "roi_align"},
+        pyramid_inputs,
+    ),
+    "detections": (
+        "Detections: 1,000 proposals, 2 classes",
+        "detections.refine_detections",
+        DETECTIONS,
+        detection_inputs,
+    ),
 }
 
 
@@ -224,8 +260,7 @@ def peak_memory(run):
 def peak_memory_elsewhere(stage, name):
     """Return `peak_memory` of one implementation's first run, measured in a fresh process."""
     command = [sys.executable, "-m", "mini_rcnn", "bench", "stages", "--memory-of", stage, name]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                          universal_newlines=True)
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     return float(done.stdout.split()[-1])
 
 
@@ -235,8 +270,11 @@ def measure(stages, n_runs, with_memory, report):
     for stage in stages:
         report(f"timing {stage} ...")
         seconds = time_stage(stage, n_runs)
-        row = {"stage": stage, "title": STAGES[stage][0],
-               "median_ms": {name: 1000 * statistics.median(runs) for name, runs in seconds.items()}}
+        row = {
+            "stage": stage,
+            "title": STAGES[stage][0],
+            "median_ms": {name: 1000 * statistics.median(runs) for name, runs in seconds.items()},
+        }
         if with_memory:
             row["peak_mib"] = {name: peak_memory_elsewhere(stage, name) for name in seconds}
         rows.append(row)
@@ -247,8 +285,14 @@ def held_ratios(rows):
     """Return the ratios that are held to a limit, one dict each, of those whose two sides were measured."""
     medians = {row["stage"]: row["median_ms"] for row in rows}
     return [
-        {"stage": stage, "of": above, "to": below, "ratio": medians[stage][above] / medians[stage][below],
-         "at_most": limit, "held": medians[stage][above] / medians[stage][below] <= limit * SAME}
+        {
+            "stage": stage,
+            "of": above,
+            "to": below,
+            "ratio": medians[stage][above] / medians[stage][below],
+            "at_most": limit,
+            "held": medians[stage][above] / medians[stage][below] <= limit * SAME,
+        }
         for stage, above, below, limit in RATIOS_HELD
         if above in medians.get(stage, {}) and below in medians[stage]
     ]
@@ -258,8 +302,10 @@ def describe_machine():
     """Return one line that says on what it was measured."""
     import tensorflow.compat.v2 as tf
 
-    return (f"Python {platform.python_version()}, NumPy {np.__version__}, TensorFlow {tf.__version__}, "
-            f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores")
+    return (
+        f"Python {platform.python_version()}, NumPy {np.__version__}, TensorFlow {tf.__version__}, "
+        f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    )
 
 
 def table(rows):
@@ -281,8 +327,14 @@ def table(rows):
 
 def held_table(ratios):
     """Return the ratios and their limits as text."""
-    return "\n".join(f"  {r['stage']:20}{r['of'] + ' / ' + r['to']:30}{r['ratio']:6.2f} x   at most {r['at_most']:g} x   "
-                     f"{'yes' if r['held'] else 'NO'}" for r in ratios)
+    lines = []
+    for ratio in ratios:
+        sides = f"{ratio['of']} / {ratio['to']}"
+        verdict = "yes" if ratio["held"] else "NO"
+        lines.append(
+            f"  {ratio['stage']:20}{sides:30}{ratio['ratio']:6.2f} x   at most {ratio['at_most']:g} x   {verdict}"
+        )
+    return "\n".join(lines)
 
 
 def quieten_tensorflow():
@@ -295,8 +347,11 @@ def quieten_tensorflow():
 
 def main(argv=None):
     """Measure the stages, print the table, and return 0."""
-    parser = argparse.ArgumentParser(prog="python3 lab.py bench", description="Time the stages side by side.",
-                                     epilog="example: python3 lab.py bench stages --runs 11")
+    parser = argparse.ArgumentParser(
+        prog="python3 lab.py bench",
+        description="Time the stages side by side.",
+        epilog="example: python3 lab.py bench stages --runs 11",
+    )
     parser.add_argument("what", choices=["stages"])
     parser.add_argument("--runs", type=int, default=7, help="counted runs of each implementation (default 7)")
     parser.add_argument("--only", choices=list(STAGES), action="append", help="this stage alone; may be repeated")
@@ -310,11 +365,16 @@ def main(argv=None):
     if options.memory_of:
         print(peak_memory(implementation(*options.memory_of)))
         return 0
-    rows = measure(options.only or list(STAGES), options.runs, not options.no_memory,
-                   lambda text: print(text, file=sys.stderr, flush=True))
+    rows = measure(
+        options.only or list(STAGES),
+        options.runs,
+        not options.no_memory,
+        lambda text: print(text, file=sys.stderr, flush=True),
+    )
     ratios = held_ratios(rows)
     if options.json:
         print(json.dumps({"machine": describe_machine(), "stages": rows, "held": ratios}, indent=2))
     else:
-        print(f"{describe_machine()}; medians of {options.runs} runs\n\n{table(rows)}\n\nHeld to:\n{held_table(ratios)}")
+        print(f"{describe_machine()}; medians of {options.runs} runs\n\n{table(rows)}")
+        print(f"\nHeld to:\n{held_table(ratios)}")
     return 0

@@ -208,7 +208,7 @@ def drop_padding(rows):
     [[0, 0, 1, 1]]
     """
     used = np.flatnonzero((rows != 0).any(axis=1))
-    return rows[:used[-1] + 1] if len(used) else rows[:0]
+    return rows[: used[-1] + 1] if len(used) else rows[:0]
 
 
 def undefined_to_zero(overlaps):
@@ -264,9 +264,9 @@ def smooth_as_integers(image, sigmas):
         kernel = kernel / kernel.sum()
         padded = np.pad(np.moveaxis(image, axis, 0), [(radius, radius)] + [(0, 0)] * (image.ndim - 1))
         length = image.shape[axis]
-        total = padded[radius:radius + length] * kernel[radius]
+        total = padded[radius : radius + length] * kernel[radius]
         for step in range(radius, 0, -1):
-            sides = padded[radius - step:radius - step + length] + padded[radius + step:radius + step + length]
+            sides = padded[radius - step : radius - step + length] + padded[radius + step : radius + step + length]
             total = total + sides * kernel[radius - step]
         image = np.moveaxis(np.trunc(total), 0, axis)
     return image

@@ -146,6 +146,7 @@ def non_max_suppression(boxes, scores, iou_threshold):
 @functools.lru_cache(maxsize=None)
 def tf_non_max_suppression_function(iou_threshold, max_boxes):
     """Return the graph for one set of options, from boxes and scores to indices."""
+
     def build(boxes, scores):
         return load().tf.image.non_max_suppression(boxes, scores, max_boxes, iou_threshold)
 
@@ -227,6 +228,7 @@ def proposal_layer(objectness, deltas, anchors_norm, *, max_proposals, iou_thres
 @functools.lru_cache(maxsize=None)
 def crop_and_resize_function(output_size):
     """Return the graph for one output size, from a feature map and boxes to samples."""
+
     def build(feature, boxes):
         tf = load().tf
         return tf.image.crop_and_resize(feature[None], boxes, tf.zeros_like(boxes[:, 0], tf.int32), output_size)
@@ -243,6 +245,7 @@ def crop_and_resize(feature, boxes_norm, output_size):
 @functools.lru_cache(maxsize=None)
 def pyramid_function(output_size):
     """Return the graph for one output size, from boxes, image meta and features to samples."""
+
     def build(boxes, meta, *features):
         layer = load().model.PyramidROIAlign(output_size)
         return layer.call([boxes[None], meta, *[feature[None] for feature in features]])[0]
@@ -260,17 +263,24 @@ def pyramid_roi_align(features, boxes_norm, *, image_size, output_size):
 def detection_config(min_confidence, iou_threshold, max_detections, delta_std):
     """Return what Matterport's detection layer reads from its configuration, for one image."""
     return types.SimpleNamespace(
-        BBOX_STD_DEV=np.array(delta_std), DETECTION_MIN_CONFIDENCE=min_confidence, IMAGES_PER_GPU=1, BATCH_SIZE=1,
-        DETECTION_NMS_THRESHOLD=iou_threshold, DETECTION_MAX_INSTANCES=max_detections)
+        BBOX_STD_DEV=np.array(delta_std),
+        DETECTION_MIN_CONFIDENCE=min_confidence,
+        IMAGES_PER_GPU=1,
+        BATCH_SIZE=1,
+        DETECTION_NMS_THRESHOLD=iou_threshold,
+        DETECTION_MAX_INSTANCES=max_detections,
+    )
 
 
 @functools.lru_cache(maxsize=None)
 def detection_function(n_proposals, n_classes, in_numpy, *options):
     """Return the graph for one set of shapes and options, to what the caller returns."""
+
     def build(proposals, probabilities, deltas, window):
         with numpy_suppression(in_numpy):
-            rows = load().model.refine_detections_graph(proposals, probabilities, deltas, window,
-                                                        detection_config(*options))
+            rows = load().model.refine_detections_graph(
+                proposals, probabilities, deltas, window, detection_config(*options)
+            )
         boxes, kept = gathered(rows)
         return rows, kept, any_empty(boxes)
 
@@ -278,8 +288,18 @@ def detection_function(n_proposals, n_classes, in_numpy, *options):
 
 
 @quietly
-def refine_detections(proposals_norm, probabilities, deltas, window_norm, *, min_confidence, iou_threshold,
-                      max_detections, delta_std, in_numpy=False):
+def refine_detections(
+    proposals_norm,
+    probabilities,
+    deltas,
+    window_norm,
+    *,
+    min_confidence,
+    iou_threshold,
+    max_detections,
+    delta_std,
+    in_numpy=False,
+):
     """Return what ``mrcnn.model.refine_detections_graph`` says, and what goes on inside.
 
     Returns
@@ -291,8 +311,9 @@ def refine_detections(proposals_norm, probabilities, deltas, window_norm, *, min
     empty : bool
         Whether any box was left without area.
     """
-    run = detection_function(*probabilities.shape, in_numpy, min_confidence, iou_threshold, max_detections,
-                             tuple(delta_std))
+    run = detection_function(
+        *probabilities.shape, in_numpy, min_confidence, iou_threshold, max_detections, tuple(delta_std)
+    )
     return run(proposals_norm, probabilities, deltas, window_norm)
 
 

@@ -42,8 +42,15 @@ def save(path, cases, facts):
     arrays, table = {"facts": json.dumps(facts, sort_keys=True)}, []
     for number, case in enumerate(cases):
         keys = [sorted(values) if isinstance(values, dict) else None for values in case.inputs]
-        table.append({"name": case.name, "options": case.options, "atol": case.atol, "inputs": keys,
-                      "outputs": len(case.outputs)})
+        table.append(
+            {
+                "name": case.name,
+                "options": case.options,
+                "atol": case.atol,
+                "inputs": keys,
+                "outputs": len(case.outputs),
+            }
+        )
         for place, (values, names) in enumerate(zip(case.inputs, keys)):
             parts = {f".{name}": values[name] for name in names} if names else {"": values}
             arrays.update({f"{number}.in{place}{name}": array for name, array in parts.items()})
@@ -65,8 +72,10 @@ def load(path):
         facts, table = json.loads(str(arrays["facts"])), json.loads(str(arrays["cases"]))
         return [read_case(arrays, number, row) for number, row in enumerate(table)], facts
     except (KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is no recording of Matterport ({error}): restore it from git, or write it anew with "
-                         "data_scripts/record_matterport.py in the classic environment") from error
+        raise ValueError(
+            f"{path} is no recording of Matterport ({error}): restore it from git, or write it anew with "
+            "data_scripts/record_matterport.py in the classic environment"
+        ) from error
 
 
 def read_case(arrays, number, row):

@@ -14,8 +14,11 @@ from .conventions import drop_padding, masks_first, masks_last, norm_boxes
 
 def pyramid_anchors(*, image_size, scales, ratios, strides, anchor_stride=1):
     """Return the anchors of ``mrcnn.utils.generate_pyramid_anchors``; nothing to convert."""
-    return (matterport.generate_pyramid_anchors(image_size, scales=scales, ratios=ratios, strides=strides,
-                                                anchor_stride=anchor_stride),)
+    return (
+        matterport.generate_pyramid_anchors(
+            image_size, scales=scales, ratios=ratios, strides=strides, anchor_stride=anchor_stride
+        ),
+    )
 
 
 def box_iou(boxes_a, boxes_b):
@@ -62,8 +65,11 @@ def non_max_suppression(boxes, scores, *, iou_threshold, max_boxes=None):
 def non_max_suppression_tf(boxes, scores, *, iou_threshold, max_boxes=None):
     """Return the indices of ``tf.image.non_max_suppression``, without ties, at the next higher threshold."""
     kept = matterport.tf_non_max_suppression(
-        boxes, conventions.distinct_scores(scores), conventions.threshold_for_at_least(iou_threshold),
-        len(boxes) if max_boxes is None else max_boxes)
+        boxes,
+        conventions.distinct_scores(scores),
+        conventions.threshold_for_at_least(iou_threshold),
+        len(boxes) if max_boxes is None else max_boxes,
+    )
     return (kept.astype(np.int64),)
 
 
@@ -78,10 +84,11 @@ def propose(objectness, deltas, anchors, *, window, pre_nms_limit, max_proposals
     inputs = (conventions.distinct_scores(objectness), deltas, anchors / sides)
     options = {"max_proposals": max_proposals, "delta_std": delta_std}
     rows, ids, empty = matterport.proposal_layer(
-        *inputs, iou_threshold=conventions.threshold_for_at_least(iou_threshold), **options)
+        *inputs, iou_threshold=conventions.threshold_for_at_least(iou_threshold), **options
+    )
     if empty:
         rows, ids, _ = matterport.proposal_layer(*inputs, iou_threshold=iou_threshold, in_numpy=True, **options)
-    return rows[:len(ids)] * sides, objectness[ids], ids.astype(np.int64)
+    return rows[: len(ids)] * sides, objectness[ids], ids.astype(np.int64)
 
 
 def crop_and_resize(feature, boxes, *, output_size):
@@ -105,13 +112,15 @@ def pyramid_level(boxes, *, image_size):
     boxes_norm = np.asarray(boxes) / np.tile(image_size, 2)
     boxes_norm = boxes_norm - np.tile((boxes_norm[:, :2] + boxes_norm[:, 2:]) / 2 - 0.5, 2)
     features = {level: np.full((2, 2, 1), float(level[1:]), np.float32) for level in matterport.LEVELS}
-    samples = matterport.pyramid_roi_align(features, boxes_norm.astype(np.float32), image_size=image_size,
-                                           output_size=(1, 1))
+    samples = matterport.pyramid_roi_align(
+        features, boxes_norm.astype(np.float32), image_size=image_size, output_size=(1, 1)
+    )
     return (np.rint(samples[:, 0, 0, 0]).astype(np.int64),)
 
 
-def refine_detections(proposals, probabilities, deltas, *, window, min_confidence, iou_threshold, max_detections,
-                      delta_std):
+def refine_detections(
+    proposals, probabilities, deltas, *, window, min_confidence, iou_threshold, max_detections, delta_std
+):
     """Return the detections of ``mrcnn.model.refine_detections_graph``: no ties, no padding; the frame is any.
 
     Where a box has no area, the graph runs on Matterport's NumPy suppression: TensorFlow's would be stuck.
@@ -120,7 +129,8 @@ def refine_detections(proposals, probabilities, deltas, *, window, min_confidenc
     inputs = (proposals / scale, conventions.distinct_best(probabilities), deltas, np.array(window, np.float32) / scale)
     options = {"min_confidence": min_confidence, "max_detections": max_detections, "delta_std": delta_std}
     rows, ids, empty = matterport.refine_detections(
-        *inputs, iou_threshold=conventions.threshold_for_at_least(iou_threshold), **options)
+        *inputs, iou_threshold=conventions.threshold_for_at_least(iou_threshold), **options
+    )
     if empty:
         rows, ids, _ = matterport.refine_detections(*inputs, iou_threshold=iou_threshold, in_numpy=True, **options)
     rows = drop_padding(rows)
@@ -148,8 +158,10 @@ def minimize_masks(masks, boxes, *, size):
 
     Its ``minimize_mask``, whose steps are the same, goes back to booleans first.
     """
-    small = [matterport.expand_mask(np.array([[0, 0, *size]]), masks_last(mask[None, y1:y2, x1:x2].astype(float)), size)
-             for mask, (y1, x1, y2, x2) in zip(masks, boxes.astype(int))]
+    small = [
+        matterport.expand_mask(np.array([[0, 0, *size]]), masks_last(mask[None, y1:y2, x1:x2].astype(float)), size)
+        for mask, (y1, x1, y2, x2) in zip(masks, boxes.astype(int))
+    ]
     return (masks_first(np.concatenate([np.zeros((*size, 0), dtype=bool), *small], axis=-1)),)
 
 

@@ -15,8 +15,12 @@ SEED, N_RANDOM = 2022, 200
 N_TRACED = 10  # each new shape is a new graph, which takes a second where the case itself takes a millisecond
 
 RUNS = [(name, backend) for name, (stage, _) in REFERENCES.items() for backend in backends_of(stage)]
-NAMED = [(name, backend, case) for name, backend in RUNS for case in named_cases(REFERENCES[name][0])
-         if (name, case.name) not in REFUSED]
+NAMED = [
+    (name, backend, case)
+    for name, backend in RUNS
+    for case in named_cases(REFERENCES[name][0])
+    if (name, case.name) not in REFUSED
+]
 
 
 @functools.lru_cache(maxsize=None)

@@ -56,8 +56,9 @@ def test_proposals_need_the_shorter_frame(rng):
     rows, _, empty = matterport.proposal_layer(objectness, deltas, norm_boxes(anchors, SIZE), **options)
     assert not empty
     theirs = conventions.denorm_boxes(conventions.drop_padding(rows), SIZE)
-    ours = propose(objectness, deltas, to_inclusive(anchors), window=inclusive_window(SIZE), pre_nms_limit=6000,
-                   **options)
+    ours = propose(
+        objectness, deltas, to_inclusive(anchors), window=inclusive_window(SIZE), pre_nms_limit=6000, **options
+    )
     np.testing.assert_allclose(from_inclusive(ours.boxes), theirs, atol=1e-5 * min(SIZE))
     plain = propose(objectness, deltas, anchors, window=(0, 0, *SIZE), pre_nms_limit=6000, **options)
     assert differ(plain.boxes, theirs)
@@ -68,8 +69,9 @@ def test_detections_need_the_shorter_frame(rng):
     inclusive, probabilities, deltas = case.inputs
     proposals, window = from_inclusive(inclusive), (16, 8, 180, 300)
     options = {name: case.options[name] for name in ("min_confidence", "iou_threshold", "max_detections", "delta_std")}
-    rows = matterport.detection_layer(norm_boxes(proposals, SIZE), probabilities, deltas, image_size=SIZE,
-                                      window=window, **options)
+    rows = matterport.detection_layer(
+        norm_boxes(proposals, SIZE), probabilities, deltas, image_size=SIZE, window=window, **options
+    )
     theirs = conventions.drop_padding(rows)
     ours = refine_detections(inclusive, probabilities, deltas, window=to_inclusive(np.array(window)), **options)
     np.testing.assert_array_equal(ours.class_ids, theirs[:, 4])
@@ -154,13 +156,17 @@ def test_a_clipped_away_proposal_costs_matterport_all_after_it():
         options = {name: case.options[name] for name in ("max_proposals", "delta_std")}
         objectness, deltas, anchors = case.inputs
         rows, ids, empty = matterport.proposal_layer(
-            conventions.distinct_scores(objectness), deltas, anchors / sides,
-            iou_threshold=conventions.threshold_for_at_least(case.options["iou_threshold"]), **options)
+            conventions.distinct_scores(objectness),
+            deltas,
+            anchors / sides,
+            iou_threshold=conventions.threshold_for_at_least(case.options["iou_threshold"]),
+            **options,
+        )
         ours = propose(*case.inputs, **case.options)
         limit, order = options["max_proposals"], np.arange(len(ours.boxes))
         expected = conventions.stuck_on_empty(order, ours.boxes, limit) if empty else order
         np.testing.assert_array_equal(ours.anchor_ids[expected], ids, err_msg=case.name)
-        np.testing.assert_allclose(rows[:len(ids)] * sides, ours.boxes[expected], atol=case.atol, err_msg=case.name)
+        np.testing.assert_allclose(rows[: len(ids)] * sides, ours.boxes[expected], atol=case.atol, err_msg=case.name)
         stuck += len(set(ids)) < len(ids)
     assert stuck > 0
 
@@ -178,8 +184,14 @@ def test_a_clipped_away_detection_costs_its_class_all_after_it():
 
 def test_a_proposal_clipped_into_the_corner_looks_like_padding():
     anchors = np.float32([[-30, -30, -10, -10]])
-    rows, ids, _ = matterport.proposal_layer(np.float32([0.9]), np.zeros((1, 4), np.float32), norm_boxes(anchors, SIZE),
-                                             max_proposals=1, iou_threshold=0.7, delta_std=DELTA_STD)
+    rows, ids, _ = matterport.proposal_layer(
+        np.float32([0.9]),
+        np.zeros((1, 4), np.float32),
+        norm_boxes(anchors, SIZE),
+        max_proposals=1,
+        iou_threshold=0.7,
+        delta_std=DELTA_STD,
+    )
     assert ids.tolist() == [0] and rows.tolist() == [[0, 0, 0, 0]]
     assert len(conventions.drop_padding(rows)) == 0
 

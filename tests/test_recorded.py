@@ -10,8 +10,7 @@ from comparing import RECORDED, assert_matches, backends_of, recording_path, ref
 from mini_rcnn import recordings
 from mini_rcnn.cases import STAGES, Case
 
-RUNS = [(stage, backend, case) for stage in STAGES for backend in backends_of(stage)
-        for case in reference_cases(stage)]
+RUNS = [(stage, backend, case) for stage in STAGES for backend in backends_of(stage) for case in reference_cases(stage)]
 
 
 @pytest.mark.parametrize(("stage", "backend", "case"), RUNS, ids=[f"{s}-{b}-{case}" for s, b, case in RUNS])
@@ -35,15 +34,27 @@ def test_a_wrong_answer_is_rejected(stage):
 
 def test_recordings_say_where_they_come_from():
     index = json.loads((RECORDED / "recorded.json").read_text(encoding="utf-8"))
-    assert set(index) >= {"source", "licence", "command", "package", "version", "sha256", "seed", "tensorflow", "keras",
-                          "numpy", "scikit-image"}
+    assert set(index) >= {
+        "source",
+        "licence",
+        "command",
+        "package",
+        "version",
+        "sha256",
+        "seed",
+        "tensorflow",
+        "keras",
+        "numpy",
+        "scikit-image",
+    }
     assert sorted(index["files"]) == sorted(path.name for path in RECORDED.glob("*.npz"))
     for name, checksum in index["files"].items():
         assert hashlib.sha256((RECORDED / name).read_bytes()).hexdigest() == checksum, name
     for stage in STAGES:
         facts = recordings.load(recording_path(stage))[1]
         assert {name: index[name] for name in facts if name not in ("stage", "function")} == {
-            name: value for name, value in facts.items() if name not in ("stage", "function")}
+            name: value for name, value in facts.items() if name not in ("stage", "function")
+        }
         assert facts["stage"] == stage
     assert sum(path.stat().st_size for path in RECORDED.iterdir()) < 1.5e6
 

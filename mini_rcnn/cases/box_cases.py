@@ -12,8 +12,14 @@ STRIDES = (4, 8, 16, 32, 64)
 
 def anchor_case(name, **options):
     """Return a case of anchors; five levels unless the options say otherwise."""
-    options = {"image_size": (64, 64), "scales": (8, 16, 32, 64, 128), "ratios": (0.5, 1, 2), "strides": STRIDES,
-               "anchor_stride": 1, **options}
+    options = {
+        "image_size": (64, 64),
+        "scales": (8, 16, 32, 64, 128),
+        "ratios": (0.5, 1, 2),
+        "strides": STRIDES,
+        "anchor_stride": 1,
+        **options,
+    }
     return Case(name, (), options, BOX_PRECISION * min(options["image_size"]))
 
 
@@ -34,10 +40,13 @@ def draw_anchors(rng, name):
     """Return a random case of ``pyramid_anchors``."""
     levels = int(rng.integers(1, 6))
     return anchor_case(
-        name, image_size=tuple(int(side) for side in rng.integers(1, 257, 2)),
+        name,
+        image_size=tuple(int(side) for side in rng.integers(1, 257, 2)),
         scales=tuple(np.round(rng.uniform(4, 300, levels), 3).tolist()),
         ratios=tuple(np.round(rng.uniform(0.2, 4, int(rng.integers(1, 5))), 3).tolist()),
-        strides=STRIDES[:levels], anchor_stride=int(rng.integers(1, 4)))
+        strides=STRIDES[:levels],
+        anchor_stride=int(rng.integers(1, 4)),
+    )
 
 
 def named_pairs():
@@ -57,8 +66,10 @@ def draw_pairs(rng, name):
 
 def named_deltas():
     """Return the awkward cases of ``decode_deltas``."""
-    cases = [Case(name, (boxes, np.tile(float32([[0.1, -0.2, 0.3, -0.4]]), (len(boxes), 1))), {},
-                  BOX_PRECISION * min(SIZE)) for name, boxes in box_sets(SIZE).items()]
+    cases = [
+        Case(name, (boxes, np.tile(float32([[0.1, -0.2, 0.3, -0.4]]), (len(boxes), 1))), {}, BOX_PRECISION * min(SIZE))
+        for name, boxes in box_sets(SIZE).items()
+    ]
     boxes = box_sets(SIZE)["touching boxes"]
     cases.append(Case("deltas of zero", (boxes, np.zeros_like(boxes)), {}, BOX_PRECISION * min(SIZE)))
     far = np.tile(float32([[3, -4, 1.5, -6]]), (len(boxes), 1))
@@ -76,8 +87,10 @@ def draw_deltas(rng, name):
 def named_targets():
     """Return the awkward cases of ``encode_deltas``; without boxes of no area, which have no logarithm."""
     sets = box_sets(SIZE)
-    cases = [Case(name, (sets[name], sets[name][::-1] + np.float32([1, 2, 3, 5])), {}, BOX_PRECISION)
-             for name in ("none", "one box", "identical boxes", "outside the image")]
+    cases = [
+        Case(name, (sets[name], sets[name][::-1] + np.float32([1, 2, 3, 5])), {}, BOX_PRECISION)
+        for name in ("none", "one box", "identical boxes", "outside the image")
+    ]
     long_short = (float32([[0, 0, 300, 2], [50, 50, 51, 51]]), float32([[10, 10, 12, 310], [0, 0, 300, 300]]))
     return [*cases, Case("very long and very short", long_short, {}, BOX_PRECISION)]
 

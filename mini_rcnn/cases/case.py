@@ -34,10 +34,17 @@ def box_sets(size):
         "none": float32([]),
         "one box": float32([[0.25 * height, 0.25 * width, 0.75 * height, 0.5 * width]]),
         "identical boxes": float32([[10, 20, 40, 60]] * 5),
-        "zero-area boxes": float32([[10, 20, 10, 60], [10, 20, 40, 20], [12, 30, 12, 30], [12, 30, 12, 30],
-                                    [10, 20, 40, 60]]),
-        "outside the image": float32([[-50, -40, -10, -5], [-10, -10, 30, 40], [height + 5, 3, height + 20, 50],
-                                      [height - 30, width - 30, height + 30, width + 30]]),
+        "zero-area boxes": float32(
+            [[10, 20, 10, 60], [10, 20, 40, 20], [12, 30, 12, 30], [12, 30, 12, 30], [10, 20, 40, 60]]
+        ),
+        "outside the image": float32(
+            [
+                [-50, -40, -10, -5],
+                [-10, -10, 30, 40],
+                [height + 5, 3, height + 20, 50],
+                [height - 30, width - 30, height + 30, width + 30],
+            ]
+        ),
         "touching boxes": float32([[0, 0, 20, 20], [20, 0, 40, 20], [0, 20, 20, 40], [20, 20, 40, 40]]),
         "the whole image": float32([[0, 0, height, width], [0, 0, height, width / 2], [0, 0, height / 2, width]]),
     }

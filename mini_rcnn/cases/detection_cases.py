@@ -11,15 +11,30 @@ SIZE = (192, 320)
 DELTA_STD = (0.1, 0.1, 0.2, 0.2)
 
 
-def detection_case(name, boxes, probabilities, deltas=None, *, size=SIZE, window=None, min_confidence=0.7,
-                   iou_threshold=0.3, max_detections=20):
+def detection_case(
+    name,
+    boxes,
+    probabilities,
+    deltas=None,
+    *,
+    size=SIZE,
+    window=None,
+    min_confidence=0.7,
+    iou_threshold=0.3,
+    max_detections=20,
+):
     """Return a case of detections, in the frame in which Matterport's graph gives the same: one pixel shorter."""
     probabilities = np.asarray(probabilities, dtype=np.float32)
     if deltas is None:
         deltas = np.zeros((*probabilities.shape, 4))
     window = (0, 0, *size) if window is None else window
-    options = {"window": tuple(to_inclusive(np.array(window)).tolist()), "min_confidence": min_confidence,
-               "iou_threshold": iou_threshold, "max_detections": max_detections, "delta_std": DELTA_STD}
+    options = {
+        "window": tuple(to_inclusive(np.array(window)).tolist()),
+        "min_confidence": min_confidence,
+        "iou_threshold": iou_threshold,
+        "max_detections": max_detections,
+        "delta_std": DELTA_STD,
+    }
     inputs = (to_inclusive(boxes).astype(np.float32), probabilities, np.asarray(deltas, dtype=np.float32))
     return Case(name, inputs, options, BOX_PRECISION * min(size))
 
@@ -55,25 +70,37 @@ def named_detections():
         detection_case("ties in score", crowd, sure_of(ids, tied), deltas),
         detection_case("all scores equal", crowd, sure_of(ids, np.full(40, 0.75)), deltas),
         detection_case("scores exactly at the threshold", apart, sure_of(ids, np.full(40, 0.7)), deltas),
-        detection_case("zero-area boxes", sets["zero-area boxes"] + np.float32([0, 0, 1, 1]),
-                       sure_of([1] * 5, five)),
+        detection_case("zero-area boxes", sets["zero-area boxes"] + np.float32([0, 0, 1, 1]), sure_of([1] * 5, five)),
         detection_case("outside the image", sets["outside the image"], sure_of([1, 2, 1, 2], five[:4])),
         detection_case("outside the window", crowd, sure_of(ids, falling), deltas, window=(64, 0, 128, 320)),
         detection_case("confidence threshold 0", crowd, sure_of(ids, falling), deltas, min_confidence=0.0),
-        detection_case("confidence threshold 1", apart, sure_of(ids, np.where(ids == 2, 1.0, falling)), deltas,
-                       min_confidence=1.0),
+        detection_case(
+            "confidence threshold 1", apart, sure_of(ids, np.where(ids == 2, 1.0, falling)), deltas, min_confidence=1.0
+        ),
         detection_case("overlap threshold 0", crowd, sure_of(ids, falling), deltas, iou_threshold=0.0),
-        detection_case("overlap threshold 1", apart, sure_of(ids, falling), 0.1 * deltas, iou_threshold=1.0,
-                       max_detections=40),
+        detection_case(
+            "overlap threshold 1", apart, sure_of(ids, falling), 0.1 * deltas, iou_threshold=1.0, max_detections=40
+        ),
         detection_case("at most one", crowd, sure_of(ids, falling), deltas, max_detections=1),
-        detection_case("square image, two classes", crowd, sure_of(ids > 0, falling, 2), deltas[:, :2],
-                       size=(320, 320), window=(64, 0, 256, 320)),
+        detection_case(
+            "square image, two classes",
+            crowd,
+            sure_of(ids > 0, falling, 2),
+            deltas[:, :2],
+            size=(320, 320),
+            window=(64, 0, 256, 320),
+        ),
     ]
 
 
 # Proposals, classes, confidence, overlap and the most that come out: few together, each a graph of Matterport's.
-DRAWN = [(16, 2, 0.7, 0.3, 5), (64, 4, 0.5, 0.3, 100), (64, 2, 0.0, 0.1, 100), (100, 4, 0.7, 0.1, 5),
-         (100, 3, 0.5, 0.5, 20)]
+DRAWN = [
+    (16, 2, 0.7, 0.3, 5),
+    (64, 4, 0.5, 0.3, 100),
+    (64, 2, 0.0, 0.1, 100),
+    (100, 4, 0.7, 0.1, 5),
+    (100, 3, 0.5, 0.5, 20),
+]
 
 
 def draw_detections(rng, name):
@@ -85,6 +112,13 @@ def draw_detections(rng, name):
         scores = np.round(scores, 1)
     top = int(rng.integers(0, size[0] // 4))
     return detection_case(
-        name, crowded_boxes(rng, count, size), sure_of(rng.integers(0, n_classes, count), scores, n_classes),
-        rng.normal(0, 1, (count, n_classes, 4)), size=size, window=(top, 0, size[0] - top, size[1]),
-        min_confidence=min_confidence, iou_threshold=iou_threshold, max_detections=max_detections)
+        name,
+        crowded_boxes(rng, count, size),
+        sure_of(rng.integers(0, n_classes, count), scores, n_classes),
+        rng.normal(0, 1, (count, n_classes, 4)),
+        size=size,
+        window=(top, 0, size[0] - top, size[1]),
+        min_confidence=min_confidence,
+        iou_threshold=iou_threshold,
+        max_detections=max_detections,
+    )

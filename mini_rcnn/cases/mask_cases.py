@@ -60,8 +60,10 @@ def draw_images(rng, name):
 def named_pixels():
     """Return the awkward cases of ``normalise``."""
     mean = (123.7, 116.8, 103.9)
-    return [Case("black and white", (np.array([[[0, 0, 0], [255, 255, 255]]], dtype=np.uint8),), {"mean": mean}, 1e-4),
-            Case("a mean of zero", (np.array([[[1.5, -2.5, 3.25]]]),), {"mean": (0.0, 0.0, 0.0)}, 1e-4)]
+    return [
+        Case("black and white", (np.array([[[0, 0, 0], [255, 255, 255]]], dtype=np.uint8),), {"mean": mean}, 1e-4),
+        Case("a mean of zero", (np.array([[[1.5, -2.5, 3.25]]]),), {"mean": (0.0, 0.0, 0.0)}, 1e-4),
+    ]
 
 
 def draw_pixels(rng, name):
@@ -115,12 +117,15 @@ def named_pastes():
     }
     cases = []
     for name, (box, size) in boxes.items():
-        cases.append(paste_case(name, *until_settled(rng, lambda rng, b=box, s=size: (smooth_grid(rng), b, s),
-                                                     pasted_values)))
-    return [*cases, paste_case("all zero", np.zeros((28, 28)), (2, 2, 30, 40), (48, 48)),
-            paste_case("all one", np.ones((28, 28)), (2, 2, 30, 40), (48, 48)),
-            paste_case("values at the threshold, on the grid's own size", np.full((28, 28), 0.5), (2, 2, 30, 30),
-                       (32, 32))]
+        cases.append(
+            paste_case(name, *until_settled(rng, lambda rng, b=box, s=size: (smooth_grid(rng), b, s), pasted_values))
+        )
+    return [
+        *cases,
+        paste_case("all zero", np.zeros((28, 28)), (2, 2, 30, 40), (48, 48)),
+        paste_case("all one", np.ones((28, 28)), (2, 2, 30, 40), (48, 48)),
+        paste_case("values at the threshold, on the grid's own size", np.full((28, 28), 0.5), (2, 2, 30, 30), (32, 32)),
+    ]
 
 
 def draw_shape(rng, height, width):
@@ -174,8 +179,13 @@ def expand_case(name, rng, shapes, size):
     return Case(name, (small, boxes), {"image_size": image_size}, 0.0)
 
 
-SHAPES = {"grow": [(10, 12), (27, 20)], "shrink": [(70, 90), (33, 61)], "keep their size": [(28, 28)],
-          "one pixel": [(1, 1)], "grow along one axis, shrink along the other": [(90, 10), (12, 75)]}
+SHAPES = {
+    "grow": [(10, 12), (27, 20)],
+    "shrink": [(70, 90), (33, 61)],
+    "keep their size": [(28, 28)],
+    "one pixel": [(1, 1)],
+    "grow along one axis, shrink along the other": [(90, 10), (12, 75)],
+}
 
 
 def named_minimized():
@@ -183,9 +193,12 @@ def named_minimized():
     rng = np.random.default_rng(14)
     cases = [minimize_case(name, rng, shapes, (28, 28)) for name, shapes in SHAPES.items()]
     full = np.ones((1, 200, 80), dtype=bool)
-    return [*cases, minimize_case("not a square grid", rng, [(40, 30)], (14, 56)),
-            Case("none", (np.zeros((0, 20, 20), dtype=bool), np.zeros((0, 4), np.float32)), {"size": (28, 28)}, 0.0),
-            Case("a full mask of 200 x 80", (full, np.float32([[0, 0, 200, 80]])), {"size": (56, 56)}, 0.0)]
+    return [
+        *cases,
+        minimize_case("not a square grid", rng, [(40, 30)], (14, 56)),
+        Case("none", (np.zeros((0, 20, 20), dtype=bool), np.zeros((0, 4), np.float32)), {"size": (28, 28)}, 0.0),
+        Case("a full mask of 200 x 80", (full, np.float32([[0, 0, 200, 80]])), {"size": (56, 56)}, 0.0),
+    ]
 
 
 def draw_minimized(rng, name):
@@ -199,8 +212,11 @@ def named_expanded():
     rng = np.random.default_rng(15)
     cases = [expand_case(name, rng, shapes, (28, 28)) for name, shapes in SHAPES.items()]
     none = (np.zeros((0, 28, 28), dtype=bool), np.zeros((0, 4), np.float32))
-    return [*cases, expand_case("not a square grid", rng, [(40, 30)], (14, 56)),
-            Case("none", none, {"image_size": (20, 20)}, 0.0)]
+    return [
+        *cases,
+        expand_case("not a square grid", rng, [(40, 30)], (14, 56)),
+        Case("none", none, {"image_size": (20, 20)}, 0.0),
+    ]
 
 
 def draw_expanded(rng, name):

@@ -54,8 +54,9 @@ def border_boxes(area, size):
     """Return boxes, one of each shape, that Matterport sees with such an area on an image of that size."""
     height, width = size
     seen = [(np.sqrt(area) * stretch, np.sqrt(area) / stretch) for stretch in (1, 2**0.5, 0.75)]
-    return float32([from_inclusive(np.array([3, 5, 3 + h * (height - 1) / height, 5 + w * (width - 1) / width]))
-                    for h, w in seen])
+    return float32(
+        [from_inclusive(np.array([3, 5, 3 + h * (height - 1) / height, 5 + w * (width - 1) / width])) for h, w in seen]
+    )
 
 
 def sides_of_borders(size):
@@ -89,8 +90,10 @@ def draw_levels(rng, name):
 
 def pyramid_case(name, rng, boxes, size, output_size=(7, 7), channels=1):
     """Return a case of ``pyramid_roi_align`` with random features on four levels."""
-    features = {level: random_features(rng, (-(-size[0] // stride), -(-size[1] // stride), channels))
-                for level, stride in (("p2", 4), ("p3", 8), ("p4", 16), ("p5", 32))}
+    features = {
+        level: random_features(rng, (-(-size[0] // stride), -(-size[1] // stride), channels))
+        for level, stride in (("p2", 4), ("p3", 8), ("p4", 16), ("p5", 32))
+    }
     return Case(name, (features, boxes), {"image_size": size, "output_size": output_size}, FEATURE_PRECISION)
 
 
@@ -104,8 +107,9 @@ def named_pyramids():
         pyramid_case("several levels, square image", rng, random_boxes(rng, 12, LARGE, smallest=8), LARGE, (3, 3)),
         pyramid_case("on either side of a level border", rng, sides_of_borders(LARGE), LARGE, (2, 2)),
         pyramid_case("up to the image's edge", rng, to_the_edge, (96, 160)),
-        pyramid_case("one pixel and less", rng, float32([[8, 8, 9, 9], [8.25, 9, 8.75, 40], [96, 160, 96, 160]]),
-                     (96, 160)),
+        pyramid_case(
+            "one pixel and less", rng, float32([[8, 8, 9, 9], [8.25, 9, 8.75, 40], [96, 160, 96, 160]]), (96, 160)
+        ),
         pyramid_case("masks' output size", rng, box_sets((96, 160))["one box"], (96, 160), (14, 14)),
     ]
 

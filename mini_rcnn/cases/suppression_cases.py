@@ -29,8 +29,11 @@ def named_nms():
         nms_case("identical boxes, ties in score", box_sets(SIZE)["identical boxes"], [0.5] * 5),
         nms_case("ties in score", crowd, tied),
         nms_case("all scores equal", crowd, np.full(40, 0.5)),
-        nms_case("ties in score, far more than a sort's small block",
-                 np.round(crowded_boxes(rng, 300, SIZE)), np.round(rng.random(300), 1)),
+        nms_case(
+            "ties in score, far more than a sort's small block",
+            np.round(crowded_boxes(rng, 300, SIZE)),
+            np.round(rng.random(300), 1),
+        ),
         nms_case("overlap exactly at the threshold", half, [0.9, 0.8, 0.7]),
         nms_case("threshold 0", crowd, falling, iou_threshold=0.0),
         nms_case("threshold 0, touching boxes", box_sets(SIZE)["touching boxes"], [0.1, 0.2, 0.3, 0.4], 0.0),
@@ -48,22 +51,33 @@ def draw_nms(rng, name):
     scores = rng.random(count)
     if rng.random() < 0.25:
         scores = np.round(scores, 1)
-    return nms_case(name, boxes, scores, iou_threshold=float(rng.choice([0.3, 0.5, 0.7])),
-                    max_boxes=[None, 10, 100][rng.integers(0, 3)])
+    return nms_case(
+        name,
+        boxes,
+        scores,
+        iou_threshold=float(rng.choice([0.3, 0.5, 0.7])),
+        max_boxes=[None, 10, 100][rng.integers(0, 3)],
+    )
 
 
 def proposal_case(name, objectness, deltas, anchors, *, size=SIZE, max_proposals=50, iou_threshold=0.7):
     """Return a case of proposals, in the frame in which Matterport's layer gives the same: one pixel shorter."""
     inputs = tuple(np.asarray(array, dtype=np.float32) for array in (objectness, deltas, to_inclusive(anchors)))
-    options = {"window": inclusive_window(size), "pre_nms_limit": 6000, "max_proposals": max_proposals,
-               "iou_threshold": iou_threshold, "delta_std": DELTA_STD}
+    options = {
+        "window": inclusive_window(size),
+        "pre_nms_limit": 6000,
+        "max_proposals": max_proposals,
+        "iou_threshold": iou_threshold,
+        "delta_std": DELTA_STD,
+    }
     return Case(name, inputs, options, BOX_PRECISION * min(size))
 
 
 def grid_anchors(size, step, sides):
     """Return boxes around the points of a grid, those at the image's border half outside, (A, 4)."""
-    rows, columns, halves = np.meshgrid(np.arange(0, size[0], step), np.arange(0, size[1], step), np.array(sides) / 2,
-                                        indexing="ij")
+    rows, columns, halves = np.meshgrid(
+        np.arange(0, size[0], step), np.arange(0, size[1], step), np.array(sides) / 2, indexing="ij"
+    )
     return np.stack([rows - halves, columns - halves, rows + halves, columns + halves], axis=-1).reshape(-1, 4)
 
 
@@ -85,19 +99,33 @@ def named_proposals():
         proposal_case("identical anchors", [0.1, 0.3, 0.2, 0.5, 0.4], still, sets["identical boxes"]),
         proposal_case("outside the image", [0.1, 0.3, 0.2, 0.4], still[:4], sets["outside the image"]),
         proposal_case("threshold 0", scores, deltas, anchors, iou_threshold=0.0),
-        proposal_case("threshold 1", scores, 0.1 * deltas, random_boxes(rng, count, SIZE, smallest=16),
-                      iou_threshold=1.0),
+        proposal_case(
+            "threshold 1", scores, 0.1 * deltas, random_boxes(rng, count, SIZE, smallest=16), iou_threshold=1.0
+        ),
         proposal_case("at most one", scores, deltas, anchors, max_proposals=1),
         proposal_case("square image", scores, deltas, anchors, size=(256, 256)),
-        proposal_case("more than 6,000 anchors, ties at the cut", np.round(rng.random(6100), 2), np.zeros((6100, 4)),
-                      fine, size=(257, 257), max_proposals=100),
+        proposal_case(
+            "more than 6,000 anchors, ties at the cut",
+            np.round(rng.random(6100), 2),
+            np.zeros((6100, 4)),
+            fine,
+            size=(257, 257),
+            max_proposals=100,
+        ),
     ]
 
 
 def draw_proposals(rng, name):
     """Return a random case of ``propose``."""
     size = random_size(rng)
-    anchors = grid_anchors(size, float(rng.choice([16, 24, 32])), (16, 32, 64)[:int(rng.integers(1, 4))])
+    anchors = grid_anchors(size, float(rng.choice([16, 24, 32])), (16, 32, 64)[: int(rng.integers(1, 4))])
     deltas = rng.normal(0, 1, anchors.shape)
-    return proposal_case(name, rng.random(len(anchors)), deltas, anchors, size=size,
-                         max_proposals=int(rng.choice([20, 200])), iou_threshold=float(rng.choice([0.5, 0.7])))
+    return proposal_case(
+        name,
+        rng.random(len(anchors)),
+        deltas,
+        anchors,
+        size=size,
+        max_proposals=int(rng.choice([20, 200])),
+        iou_threshold=float(rng.choice([0.5, 0.7])),
+    )

@@ -109,10 +109,14 @@ def positive_list(name, values):
 def unequal_levels(scales, ratios, strides, grids, anchor_stride):
     """Return the text that explains what a scale too few or too many would do."""
     per_level = [-(-h // anchor_stride) * -(-w // anchor_stride) * len(ratios) for h, w in grids]
-    text = (f"scales must be as many as strides, one for each pyramid level: got {len(scales)} scales {scales} "
-            f"for {len(strides)} strides {strides}.")
+    text = (
+        f"scales must be as many as strides, one for each pyramid level: got {len(scales)} scales {scales} "
+        f"for {len(strides)} strides {strides}."
+    )
     if len(scales) < len(strides):
-        text += (f" The region proposal network puts out {sum(per_level)} scores, but only "
-                 f"{sum(per_level[:len(scales)])} anchors would stand for them; Matterport takes this in silence, then "
-                 "fails on a CPU and reads zeros on a GPU. Add the missing scale, or drop a stride.")
+        text += (
+            f" The region proposal network puts out {sum(per_level)} scores, but only "
+            f"{sum(per_level[: len(scales)])} anchors would stand for them; Matterport takes this in silence, then "
+            "fails on a CPU and reads zeros on a GPU. Add the missing scale, or drop a stride."
+        )
     return text

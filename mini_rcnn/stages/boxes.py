@@ -113,8 +113,9 @@ def encode_deltas(boxes, targets):
     for name, sides in (("boxes", sizes), ("targets", target_sizes)):
         if (sides == 0).any():
             row = int(np.flatnonzero((sides == 0).any(axis=1))[0])
-            raise ValueError(f"{name} must have height and width > 0 to be encoded, got {sides[row].tolist()} in row "
-                             f"{row}")
+            raise ValueError(
+                f"{name} must have height and width > 0 to be encoded, got {sides[row].tolist()} in row {row}"
+            )
     shift = (targets[:, :2] + 0.5 * target_sizes - (boxes[:, :2] + 0.5 * sizes)) / sizes
     return np.concatenate([shift, np.log(target_sizes / sizes)], axis=1)
 
@@ -156,8 +157,9 @@ def decode_deltas(boxes, deltas):
     with np.errstate(over="ignore", invalid="ignore"):
         new_sizes = sizes * np.exp(deltas[:, 2:])
     if not np.isfinite(new_sizes).all():
-        raise ValueError(f"deltas must have an exp() that {new_sizes.dtype} can hold, got log_dh, log_dw up to "
-                         f"{deltas[:, 2:].max()}")
+        raise ValueError(
+            f"deltas must have an exp() that {new_sizes.dtype} can hold, got log_dh, log_dw up to {deltas[:, 2:].max()}"
+        )
     corners = centres - 0.5 * new_sizes
     return np.concatenate([corners, corners + new_sizes], axis=1)
 
@@ -194,5 +196,3 @@ def clip_boxes(boxes, window):
     boxes = boxes_array("boxes", boxes)
     window = window_array("window", window).astype(boxes.dtype)
     return np.clip(boxes, np.tile(window[:2], 2), np.tile(window[2:], 2))
-
-

@@ -32,13 +32,23 @@ def two_stage_nms_per_class(boxes, scores, class_ids, *, min_confidence, iou_thr
     kept = [np.zeros(0, dtype=np.int64)]
     for class_id in np.unique(class_ids[class_ids > 0]):
         members = np.flatnonzero(class_ids == class_id)
-        kept.append(members[two_stage_nms(boxes[members], scores[members], min_confidence=min_confidence,
-                                          iou_threshold=iou_threshold, max_boxes=max_boxes)])
+        kept.append(
+            members[
+                two_stage_nms(
+                    boxes[members],
+                    scores[members],
+                    min_confidence=min_confidence,
+                    iou_threshold=iou_threshold,
+                    max_boxes=max_boxes,
+                )
+            ]
+        )
     return np.sort(np.concatenate(kept))
 
 
-def refine_detections(proposals, probabilities, deltas, *, window, min_confidence, iou_threshold, max_detections,
-                      delta_std):
+def refine_detections(
+    proposals, probabilities, deltas, *, window, min_confidence, iou_threshold, max_detections, delta_std
+):
     """Return the detections: each proposal's best class, its box moved for that class, filtered class by class.
 
     Parameters
@@ -100,7 +110,8 @@ def refine_detections(proposals, probabilities, deltas, *, window, min_confidenc
     scores = np.take_along_axis(probabilities, class_ids[:, None], axis=1)[:, 0]  # (N,)
     class_deltas = deltas[np.arange(n_boxes), class_ids]  # (N, 4)
     boxes = clip_boxes(decode_deltas(proposals, class_deltas * delta_std), window)
-    kept = two_stage_nms_per_class(boxes, scores, class_ids, min_confidence=min_confidence,
-                                   iou_threshold=iou_threshold, max_boxes=limit)
+    kept = two_stage_nms_per_class(
+        boxes, scores, class_ids, min_confidence=min_confidence, iou_threshold=iou_threshold, max_boxes=limit
+    )
     kept = kept[top_indices(scores[kept], limit)]
     return Detections(boxes[kept], class_ids[kept], scores[kept], kept)

@@ -43,7 +43,7 @@ def gaussian_smooth(image, sigmas):
         padding[axis] = (radius, radius)
         padded = np.moveaxis(np.pad(image, padding), axis, 0)
         length = image.shape[axis]
-        total = sum(weight * padded[i:i + length] for i, weight in enumerate(kernel))
+        total = sum(weight * padded[i : i + length] for i, weight in enumerate(kernel))
         image = np.moveaxis(total, 0, axis)
     return image
 
@@ -167,7 +167,7 @@ def fit_to_square(image, *, size):
     resized = image if (new_height, new_width) == (height, width) else resize_image(image, (new_height, new_width))
     top, left = (size - new_height) // 2, (size - new_width) // 2
     padded = np.zeros((size, size) + image.shape[2:])
-    padded[top:top + new_height, left:left + new_width] = resized
+    padded[top : top + new_height, left : left + new_width] = resized
     window = (top, left, top + new_height, left + new_width)
     return padded, ImageGeometry((height, width), size, window, scale)
 
@@ -207,7 +207,7 @@ def normalise(image, *, mean):
         image = np.repeat(image[:, :, None], len(mean), axis=2)
     if image.shape[2] != len(mean):
         raise ValueError(f"mean must have one number for each channel of image, got {len(mean)} for {image.shape[2]}")
-    return (image.astype(np.float32) - mean.astype(np.float32))
+    return image.astype(np.float32) - mean.astype(np.float32)
 
 
 def boxes_to_input(boxes, geometry):

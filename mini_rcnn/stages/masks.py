@@ -190,8 +190,9 @@ def minimize_masks(masks, boxes, *, size):
     masks = shaped("masks", number_array("masks", masks), (None, None, None)) > 0
     boxes = whole_boxes("boxes", boxes, masks.shape)
     size = size_pair("size", size)
-    return np.array([stretch_mask(mask[y1:y2, x1:x2], size) for mask, (y1, x1, y2, x2) in zip(masks, boxes)],
-                    dtype=bool).reshape(len(masks), *size)
+    return np.array(
+        [stretch_mask(mask[y1:y2, x1:x2], size) for mask, (y1, x1, y2, x2) in zip(masks, boxes)], dtype=bool
+    ).reshape(len(masks), *size)
 
 
 def expand_masks(small, boxes, *, image_size):
@@ -245,6 +246,8 @@ def whole_boxes(name, boxes, masks_shape):
     array = shaped(name, boxes_array(name, boxes), (n_masks, 4))
     for row, (y1, x1, y2, x2) in enumerate(array):
         if (array[row] % 1).any() or y1 < 0 or x1 < 0 or y2 > height or x2 > width or y1 == y2 or x1 == x2:
-            raise ValueError(f"{name} must be whole pixels with an area inside ({height}, {width}), "
-                             f"got {array[row].tolist()} in row {row}")
+            raise ValueError(
+                f"{name} must be whole pixels with an area inside ({height}, {width}), "
+                f"got {array[row].tolist()} in row {row}"
+            )
     return array.astype(np.int64)

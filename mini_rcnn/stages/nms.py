@@ -38,7 +38,7 @@ def keep_greedily(overlaps, iou_threshold):
     keep = np.ones(len(overlaps), dtype=bool)
     for best in range(len(overlaps)):
         if keep[best]:
-            keep[best + 1:] &= overlaps[best, best + 1:] <= iou_threshold
+            keep[best + 1 :] &= overlaps[best, best + 1 :] <= iou_threshold
     return keep
 
 
@@ -91,7 +91,7 @@ def non_max_suppression(boxes, scores, *, iou_threshold, max_boxes=None):
     for start in range(0, len(order), BLOCK):
         if len(kept) >= limit:
             break
-        block = order[start:start + BLOCK]
+        block = order[start : start + BLOCK]
         block = block[(box_iou(boxes[block], boxes[kept]) <= iou_threshold).all(axis=1)]
         block = block[keep_greedily(box_iou(boxes[block], boxes[block]), iou_threshold)]
         kept = np.concatenate([kept, block])

@@ -211,8 +211,9 @@ def roi_align(feature, boxes, *, output_size, sampling_points=2, placement="thir
     one_of("pooling", pooling, ("max", "average"))
     axes = []
     for axis in (0, 1):
-        points = sampling_points_1d(boxes[:, axis], boxes[:, axis + 2], n_bins[axis], sampling_points=n_points,
-                                    placement=placement)
+        points = sampling_points_1d(
+            boxes[:, axis], boxes[:, axis + 2], n_bins[axis], sampling_points=n_points, placement=placement
+        )
         axes.append(neighbours_1d(points.reshape(len(boxes), n_bins[axis] * n_points), feature.shape[axis]))
     samples = sample_grid(feature, *axes)
     shape = (len(boxes), n_bins[0], n_points, n_bins[1], n_points, feature.shape[2])
@@ -320,8 +321,18 @@ def pyramid_level(boxes, *, image_size, rounding="nearest"):
     return np.clip(levels, 2, 5).astype(np.int64)
 
 
-def pyramid_roi_align(features, boxes, *, image_size, output_size, method="crop_and_resize", rounding="nearest",
-                      sampling_points=2, placement="thirds", pooling="max"):
+def pyramid_roi_align(
+    features,
+    boxes,
+    *,
+    image_size,
+    output_size,
+    method="crop_and_resize",
+    rounding="nearest",
+    sampling_points=2,
+    placement="thirds",
+    pooling="max",
+):
     """Return the features under each box, taken from the pyramid level that fits the box's size.
 
     Parameters
@@ -385,13 +396,20 @@ def pyramid_roi_align(features, boxes, *, image_size, output_size, method="crop_
         cells = np.array(feature.shape[:2], dtype=boxes.dtype)
         if method == "crop_and_resize":
             # Multiplied first and divided after, so that the image's last pixel becomes exactly the map's last cell.
-            first_cell, last_cell = (corners[members] * (cells - 1) / np.maximum(sides - 1, 1)
-                                     for corners in (boxes[:, :2], last))
+            first_cell, last_cell = (
+                corners[members] * (cells - 1) / np.maximum(sides - 1, 1) for corners in (boxes[:, :2], last)
+            )
             pooled[members] = crop_grid(feature, first_cell, last_cell, output_size)
         else:
             scaled = boxes[members] * np.tile(cells / sides, 2)
-            pooled[members] = roi_align(feature, scaled, output_size=output_size, sampling_points=sampling_points,
-                                        placement=placement, pooling=pooling)
+            pooled[members] = roi_align(
+                feature,
+                scaled,
+                output_size=output_size,
+                sampling_points=sampling_points,
+                placement=placement,
+                pooling=pooling,
+            )
     return pooled
 
 
