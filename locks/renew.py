@@ -14,7 +14,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 HEADER = "# Made by locks/renew.py from {sources}: change those, not this.\n"
-# uv has no universal resolution that stops at Python 3.7, so classic is resolved per system.
+# imgaug asks for opencv-python, which needs a system OpenGL; classic.in names the headless build of the same.
+NOT_WANTED = "opencv-python"
 SYSTEMS = {"linux": "x86_64-unknown-linux-gnu", "win32": "x86_64-pc-windows-msvc", "darwin": "x86_64-apple-darwin"}
 
 
@@ -28,7 +29,15 @@ def compile_lock(sources, *options, keep=None):
         if keep is not None and keep.exists():
             shutil.copy(keep, out)
         command = [uv, "pip", "compile", *(str(HERE / source) for source in sources), "--output-file", str(out)]
-        command += ["--no-header", "--no-annotate", "--generate-hashes", "--quiet", *options]
+        command += [
+            "--no-header",
+            "--no-annotate",
+            "--no-emit-package",
+            NOT_WANTED,
+            "--generate-hashes",
+            "--quiet",
+            *options,
+        ]
         subprocess.run(command, check=True, cwd=folder)
         return split_blocks(out.read_text(encoding="utf-8"))
 

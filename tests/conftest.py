@@ -36,6 +36,20 @@ def imported(name):
         return importlib.import_module(name)
 
 
+class Later:
+    """A module that is imported when something of it is asked for: collecting tests need not wait for TensorFlow."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __getattr__(self, attribute):
+        """Return what the module holds; ours come first, because they turn TensorFlow 1.15's eager execution on."""
+        if attribute.startswith("_") or attribute == "pytestmark":  # asked for by pytest, while it collects
+            raise AttributeError(attribute)
+        imported("mini_rcnn.stages_tf")
+        return getattr(imported(self.name), attribute)
+
+
 def as_numpy(result):
     """Return a stage's result with every tensor turned into an array, named containers kept."""
     if isinstance(result, tuple) and hasattr(result, "_fields"):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import imported, random_boxes, stage_function
+from conftest import Later, imported, random_boxes, stage_function
 
-tf = imported("tensorflow.compat.v2")
+tf = Later("tensorflow.compat.v2")
 proposals, detections, nms, roi_align, boxes, masks, anchors, image = (
-    imported(f"mini_rcnn.stages_tf.{name}")
+    Later(f"mini_rcnn.stages_tf.{name}")
     for name in ("proposals", "detections", "nms", "roi_align", "boxes", "masks", "anchors", "image")
 )
 

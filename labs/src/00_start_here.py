@@ -54,7 +54,7 @@ print(f"{box_iou(first, second)[0, 0]:.4f}")
 # - Each lab holds one stage. It explains, lets you try, and leaves one function for you to write.
 # - A check says `[todo]`, `[no]` with the case that failed, or `[ok]`. Nothing breaks while an answer is missing.
 # - From then on the lab uses the library's own function, so no lab waits for an earlier one.
-# - Solutions are in `labs/solutions`. Try first.
+# - Solutions will be in `labs/solutions`. Try first.
 #
 # What exists so far are the stages themselves, in NumPy and in TensorFlow, and their proof against Matterport's code;
 # the labs come one by one.

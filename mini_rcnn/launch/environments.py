@@ -174,7 +174,8 @@ def make(spec, find_base, progress, hold):
     )
     progress.say("You may stop it at any time; the next run starts it again.")
     progress.begin("[1/4] empty environment")
-    code, output, errors = ask([base.executable, "-I", "-m", "venv", spec.folder], timeout=600, environ=clean_environ())
+    command = [base.executable, "-I", "-m", "venv", spec.folder]
+    code, output, errors = ask(command, timeout=600, environ=clean_environ(), hold=hold)
     if code != 0:
         said = (errors.strip() or output.strip() or "it said nothing").splitlines()
         raise LabError(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mini_rcnn.launch import locks
 from mini_rcnn.launch.errors import LabError
-from mini_rcnn.launch.processes import ask, pip_environ
+from mini_rcnn.launch.processes import ask, inherited, pip_environ
 
 # mrcnn and gast come as sources: these two build them, so they have to be there first.
 BUILDERS = ("setuptools", "wheel")
@@ -127,7 +127,7 @@ def run_pip(python, arguments, *, reader, on_change, log, hold):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env=pip_environ(config),
-        pass_fds=(hold,) if hold is not None and os.name != "nt" else (),
+        pass_fds=inherited(hold),
     )
     reading = threading.Thread(target=lambda: [lines.put(line) for line in child.stdout], daemon=True)
     reading.start()

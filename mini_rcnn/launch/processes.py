@@ -60,8 +60,16 @@ def pip_environ(config="", environ=None):
     return environ
 
 
-def ask(command, *, timeout=20, environ=None):
-    """Return ``(exit code, output, errors)`` of a command; exit code None where it could not run or took too long."""
+def inherited(hold):
+    """Return what ``subprocess`` passes on of a file descriptor that a child shall hold, or of None."""
+    return (hold,) if hold is not None and os.name != "nt" else ()
+
+
+def ask(command, *, timeout=20, environ=None, hold=None):
+    """Return ``(exit code, output, errors)`` of a command; exit code None where it could not run or took too long.
+
+    ``hold`` is a file descriptor that the command inherits (see `mini_rcnn.launch.guard.Guard`).
+    """
     try:
         done = subprocess.run(
             [str(part) for part in command],
@@ -69,6 +77,7 @@ def ask(command, *, timeout=20, environ=None):
             capture_output=True,
             timeout=timeout,
             env=environ,
+            pass_fds=inherited(hold),
         )
     except subprocess.TimeoutExpired:
         return None, "", f"no answer within {timeout} s"
