@@ -143,7 +143,7 @@ STAGES = {
 def implementation(stage, name):
     """Return a function without arguments that runs one implementation of a stage once, or None if there is none.
 
-    Inputs and results are NumPy's, so each implementation pays for its own way in and out.
+    Inputs are NumPy's, so each implementation pays for its own way in.
     """
     _, function, options, make_inputs = STAGES[stage]
     inputs = make_inputs(np.random.default_rng(1))
@@ -171,9 +171,21 @@ def tensorflow_implementation(function, inputs, options):
 
     def run():
         tensors = tf.nest.map_structure(tf.constant, tuple(inputs))
-        return tf.nest.map_structure(lambda tensor: tensor.numpy(), graph(*tensors))
+        return wait_for(graph(*tensors))
 
     return run
+
+
+def wait_for(result):
+    """Return TensorFlow's result once it is there, on a GPU too, by fetching one number of each tensor.
+
+    Fetching all would add a copy, which a session of TensorFlow 1, as Matterport's layers run in here, does not make.
+    """
+    import tensorflow.compat.v2 as tf
+
+    for tensor in tf.nest.flatten(result):
+        tf.reshape(tensor, [-1])[:1].numpy()
+    return result
 
 
 def tensorflow_operation(stage, inputs):
@@ -185,12 +197,12 @@ def tensorflow_operation(stage, inputs):
 
     if stage == "nms":
         boxes, scores = inputs
-        return lambda: tf.image.non_max_suppression(boxes, scores, NMS["max_boxes"], NMS["iou_threshold"]).numpy()
+        return lambda: wait_for(tf.image.non_max_suppression(boxes, scores, NMS["max_boxes"], NMS["iou_threshold"]))
     if stage == "crop_and_resize":
         feature, boxes = inputs
         boxes_norm = norm_boxes(boxes, feature.shape[:2])
         image_ids = np.zeros(len(boxes), np.int32)
-        return lambda: tf.image.crop_and_resize(feature[None], boxes_norm, image_ids, POOL_SIZE).numpy()
+        return lambda: wait_for(tf.image.crop_and_resize(feature[None], boxes_norm, image_ids, POOL_SIZE))
     return None
 
 
