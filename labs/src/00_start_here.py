@@ -11,7 +11,7 @@
 # %% [markdown] id="picture"
 # ## 1. The picture
 #
-# Data flows one way, from the image to the detections. Every box below is one file in `mini_rcnn/stages/` and one lab.
+# Data flows one way, from the image to the detections. Every box below names its file in `mini_rcnn/stages/`.
 #
 # ![The pipeline of a Mask R-CNN, from the image to boxes and masks](../docs/pipeline.svg)
 
