@@ -177,14 +177,13 @@ def tensorflow_implementation(function, inputs, options):
 
 
 def wait_for(result):
-    """Return TensorFlow's result once it is there, on a GPU too, by fetching one number of each tensor.
+    """Return TensorFlow's result once it is there, on a GPU too, by fetching one number of it.
 
     Fetching all would add a copy, which a session of TensorFlow 1, as Matterport's layers run in here, does not make.
     """
     import tensorflow.compat.v2 as tf
 
-    for tensor in tf.nest.flatten(result):
-        tf.reshape(tensor, [-1])[:1].numpy()
+    tf.reshape(tf.nest.flatten(result)[0], [-1])[:1].numpy()
     return result
 
 
