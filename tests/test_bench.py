@@ -27,6 +27,15 @@ def test_a_slow_stage_is_not_held():
     assert "NO" in bench.held_table([ratio])
 
 
+def test_noise_excuses_not_slower_but_no_other_limit():
+    rows = [row("proposals", TensorFlow=1.05, Matterport=1.0), row("crop_and_resize", NumPy=6.3)]
+    rows[1]["median_ms"]["TensorFlow's own"] = 1.0
+    crop, proposals = bench.held_ratios(rows)
+    assert not crop["held"] and not proposals["held"]
+    assert "NO" in bench.held_table([crop])
+    assert "level, within noise" in bench.held_table([proposals])
+
+
 def test_memory_sees_what_a_run_allocates():
     assert 60 <= bench.peak_memory(lambda: np.ones(64 * 2**17)) <= 80  # 64 MiB of float64
 
