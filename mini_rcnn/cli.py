@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from pathlib import Path
@@ -14,7 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 HELP = """usage: python3 lab.py VERB [arguments]
 
   test            run the tests            python3 lab.py test -k boxes
-  bench stages    time the stages          python3 lab.py bench stages
+  data            get, draw, check data    python3 lab.py data phantoms --images 400 --seed 1
+  bench           time stages or data      python3 lab.py bench stages
   doctor          explain this machine     python3 lab.py doctor --json
 
 VERB --help says more. `python3 lab.py` alone opens the labs.
@@ -30,13 +32,19 @@ Run the tests in the chosen environment; what stands behind `test` goes to pytes
   python3 lab.py --env modern test                 in the modern environment
 """
 
-BENCH_HELP = """usage: python3 lab.py bench stages [arguments]
-
-Time the stages in NumPy, TensorFlow and (in classic) Matterport's code, side by side.
-
-  python3 lab.py bench stages
-  python3 lab.py --env modern bench stages
-"""
+# The verbs that have verbs of their own: name -> (the module whose `main` runs it, what it does, an example).
+DATA = {
+    "rsna": ("mini_rcnn.data.get_rsna", "get the challenge's data", "data rsna --from rsna.zip --to data/rsna"),
+    "phantoms": ("mini_rcnn.data.phantom_files", "draw films", "data phantoms --images 400 --seed 1"),
+    "check": ("mini_rcnn.data.check", "say what is missing or wrong", "data check data/rsna"),
+    "split": ("mini_rcnn.data.split_files", "share patients out", "data split data/phantoms --seed 1"),
+    "prepare": ("mini_rcnn.data.prepare", "films to network size", "data prepare data/phantoms --size 256"),
+    "describe": ("mini_rcnn.view.describe", "tables and figures", "data describe data/phantoms --out runs/figures"),
+}
+BENCH = {
+    "stages": ("mini_rcnn.bench.stages", "the stages side by side", "bench stages --runs 11"),
+    "data": ("mini_rcnn.bench.data", "finished batches a second", "bench data data/phantoms"),
+}
 
 
 def wants_help(arguments):
@@ -56,14 +64,37 @@ def test(arguments):
     return int(pytest.main(arguments))
 
 
-def bench(arguments):
-    """Return the exit code of the benchmark that the first argument names."""
-    if wants_help(arguments) or not arguments:
-        print(BENCH_HELP, end="")
+def choose(verb, parts, arguments):
+    """Return the exit code of the part of a verb that the first argument names."""
+    if not arguments or wants_help(arguments):
+        print(f"usage: python3 lab.py {verb} WHAT [arguments]; `{verb} WHAT --help` says more\n")
+        for name, (_, purpose, example) in parts.items():
+            print(f"  {name:10} {purpose:30} python3 lab.py {example}")
         return 0 if arguments else 2
-    from mini_rcnn.bench import main as bench_main
+    if arguments[0] not in parts:
+        known = ", ".join(parts)
+        print(f"python3 lab.py {verb}: there is no {arguments[0]!r}; there are {known}.", file=sys.stderr)
+        return 2
+    from mini_rcnn.data.errors import DataError
 
-    return bench_main(arguments)
+    try:
+        return importlib.import_module(parts[arguments[0]][0]).main(arguments[1:])
+    except DataError as error:
+        print(f"python3 lab.py {verb} {arguments[0]}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped. The same command goes on from here.", file=sys.stderr)
+        return 130
+
+
+def data(arguments):
+    """Return the exit code of a part of ``data``."""
+    return choose("data", DATA, arguments)
+
+
+def bench(arguments):
+    """Return the exit code of a part of ``bench``."""
+    return choose("bench", BENCH, arguments)
 
 
 def doctor(arguments):
@@ -73,7 +104,7 @@ def doctor(arguments):
     return launch_doctor(arguments)
 
 
-VERBS = {"test": test, "bench": bench, "doctor": doctor}
+VERBS = {"test": test, "data": data, "bench": bench, "doctor": doctor}
 
 
 def main(argv=None):

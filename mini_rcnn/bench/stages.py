@@ -21,7 +21,7 @@ import time
 
 import numpy as np
 
-from .stages.anchors import pyramid_anchors
+from mini_rcnn.stages.anchors import pyramid_anchors
 
 IMAGE_SIZE = 256  # pixels, the slides' network input
 STRIDES, SCALES, RATIOS = (4, 8, 16, 32, 64), (32, 64, 128, 256, 512), (0.5, 1, 2)
@@ -191,8 +191,8 @@ def tensorflow_operation(stage, inputs):
     """Return TensorFlow's single operation for a stage, where it has one."""
     import tensorflow.compat.v2 as tf
 
-    from . import stages_tf  # noqa: F401 (turns eager execution on in TensorFlow 1.15)
-    from .conventions import norm_boxes
+    from mini_rcnn import stages_tf  # noqa: F401 (turns eager execution on in TensorFlow 1.15)
+    from mini_rcnn.conventions import norm_boxes
 
     if stage == "nms":
         boxes, scores = inputs
@@ -209,8 +209,8 @@ def matterport_implementation(stage, inputs):
     """Return Matterport's own code for a stage, where it has one and is installed."""
     if importlib.util.find_spec("mrcnn") is None:
         return None
-    from . import matterport
-    from .conventions import norm_boxes
+    from mini_rcnn import matterport
+    from mini_rcnn.conventions import norm_boxes
 
     side = np.float32(IMAGE_SIZE)
     if stage == "nms":
@@ -360,11 +360,10 @@ def quieten_tensorflow():
 def main(argv=None):
     """Measure the stages, print the table, and return 0."""
     parser = argparse.ArgumentParser(
-        prog="python3 lab.py bench",
+        prog="python3 lab.py bench stages",
         description="Time the stages side by side.",
         epilog="example: python3 lab.py bench stages --runs 11",
     )
-    parser.add_argument("what", choices=["stages"])
     parser.add_argument("--runs", type=int, default=7, help="counted runs of each implementation (default 7)")
     parser.add_argument("--only", choices=list(STAGES), action="append", help="this stage alone; may be repeated")
     parser.add_argument("--no-memory", action="store_true", help="leave peak memory out, which takes a process each")

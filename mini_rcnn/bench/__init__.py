@@ -1,0 +1,1 @@
+"""Benchmarks: ``python3 lab.py bench WHAT``; each compares in one run, since machines are noisy."""

@@ -1,0 +1,108 @@
+"""Work spread over processes: in order, with progress, bounded in memory, and told when an item kills its process."""
+
+from __future__ import annotations
+
+import collections
+import multiprocessing
+import os
+import signal
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+from tqdm import tqdm
+
+AHEAD = 4  # items handed out for each process; what bounds the memory
+
+
+def usable_cores():
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def start_worker():
+    """Leave Ctrl-C to the parent, and one core to one process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    import cv2
+
+    cv2.setNumThreads(1)
+
+
+def make_pool(workers):
+    """Return a pool of processes that start clean: forking a process with threads in it can hang."""
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context(method), initializer=start_worker)
+
+
+def alone(function, item, on_death):
+    """Return the result of one item in a process of its own, or ``on_death(item)`` if it kills that too."""
+    with make_pool(1) as pool:
+        try:
+            return pool.submit(function, item).result()
+        except BrokenProcessPool:
+            return on_death(item)
+
+
+def is_whole(future):
+    """Return whether a future, or None for what was never handed out, holds a result."""
+    return future is not None and future.done() and not future.cancelled() and future.exception() is None
+
+
+def in_processes(function, items, *, workers, on_death):
+    """Yield the result of each item, in order."""
+    items = iter(items)
+    while True:
+        waiting, pool = collections.deque(), make_pool(workers)
+        try:
+            for item in items:
+                waiting.append((item, None))
+                waiting[-1] = (item, pool.submit(function, item))
+                if len(waiting) >= AHEAD * workers:
+                    yield waiting[0][1].result()
+                    waiting.popleft()
+            while waiting:
+                yield waiting[0][1].result()
+                waiting.popleft()
+            return
+        except BrokenProcessPool:  # one of those that wait did it; which one, only trying them singly tells
+            for item, future in waiting:
+                yield future.result() if is_whole(future) else alone(function, item, on_death)
+        finally:
+            for _, future in waiting:
+                if future is not None:
+                    future.cancel()
+            pool.shutdown(wait=True)
+
+
+def map_items(function, items, *, workers=None, label=None, on_death):
+    """Yield ``function(item)`` for each item, in the items' order, whatever process did it first.
+
+    Parameters
+    ----------
+    function : callable
+        Of one item; a function of a module, since it is sent to other processes. What it raises is raised here.
+    items : sequence
+    workers : int, optional
+        Processes; every usable core by default. With 1 the work is done here, without another process.
+    label : str, optional
+        What a progress bar on stderr says; without one there is no bar.
+    on_death : callable
+        Of one item; its result stands for that of an item whose process died (a decoder's crash, out of memory).
+
+    Yields
+    ------
+    result
+        Of each item. At most ``4 * workers`` are ahead of the reader.
+
+    Examples
+    --------
+    >>> list(map_items(abs, [-1, 2, -3], workers=1, on_death=None))
+    [1, 2, 3]
+    """
+    workers = min(workers or usable_cores(), max(1, len(items)))
+    results = (
+        map(function, items) if workers == 1 else in_processes(function, items, workers=workers, on_death=on_death)
+    )
+    return tqdm(results, total=len(items), desc=label, unit="", file=sys.stderr, disable=label is None, mininterval=0.5)

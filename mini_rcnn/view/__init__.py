@@ -1,0 +1,1 @@
+"""Arrays to figures: the only part that imports matplotlib."""
