@@ -24,6 +24,14 @@ class ImageGeometry:
         return np.array([(y2 - y1) / height, (x2 - x1) / width])
 
 
+def gaussian_kernel(sigma, radius):
+    """Return the weights of a Gaussian at -radius .. radius, (2 radius + 1,); they add up to 1."""
+    if radius == 0:
+        return np.ones(1)
+    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    return kernel / kernel.sum()
+
+
 def gaussian_smooth(image, sigmas):
     """Return the image smoothed along y and x, with zeros beyond its border.
 
@@ -36,14 +44,11 @@ def gaussian_smooth(image, sigmas):
         radius = int(4 * sigma + 0.5)
         if radius == 0:
             continue
-        offsets = np.arange(-radius, radius + 1)
-        kernel = np.exp(-0.5 * (offsets / sigma) ** 2)
-        kernel /= kernel.sum()
         padding = [(0, 0)] * image.ndim
         padding[axis] = (radius, radius)
         padded = np.moveaxis(np.pad(image, padding), axis, 0)
         length = image.shape[axis]
-        total = sum(weight * padded[i : i + length] for i, weight in enumerate(kernel))
+        total = sum(weight * padded[i : i + length] for i, weight in enumerate(gaussian_kernel(sigma, radius)))
         image = np.moveaxis(total, 0, axis)
     return image
 
@@ -62,6 +67,27 @@ def interpolate_linearly(image, positions, axis):
     lower = np.clip(np.floor(positions).astype(np.int64) + 1, 0, image.shape[axis])
     share = np.clip(positions + 1 - lower, 0, 1).reshape([-1] + [1] * (image.ndim - axis - 1))
     return np.take(padded, lower, axis=axis) * (1 - share) + np.take(padded, lower + 1, axis=axis) * share
+
+
+def smooth_at(image, positions, sigma, axis):
+    """Return the smoothed image at fractional positions inside it, along one axis.
+
+    `gaussian_smooth` and interpolation are both weighted sums of pixels, so one sum with both weights does it, and
+    only where a value is asked for.
+
+    >>> smooth_at(np.ones((1, 3)), np.array([0.0, 0.5]), 0.5, axis=1).round(3)
+    array([[0.893, 0.946]])
+    """
+    radius = int(4 * sigma + 0.5)
+    kernel = gaussian_kernel(sigma, radius)
+    lower = np.floor(positions).astype(np.int64)
+    share = positions - lower
+    taps = np.outer(np.append(kernel, 0), 1 - share) + np.outer(np.append(0, kernel), share)  # (2 radius + 2, N)
+    padding = [(0, 0)] * image.ndim
+    padding[axis] = (radius, radius + 1)
+    padded = np.pad(image, padding)
+    shape = [-1] + [1] * (image.ndim - axis - 1)
+    return sum(np.take(padded, lower + i, axis=axis) * tap.reshape(shape) for i, tap in enumerate(taps))
 
 
 def resample(image, positions, factors):
@@ -86,6 +112,11 @@ def resample(image, positions, factors):
     ``skimage.transform.resize(..., order=1, mode="constant", anti_aliasing=True)``, which Matterport calls: zeros
     beyond the border fade the outermost pixels when an image grows.
     """
+    shrinks = all(factor >= 1 for factor in factors)
+    if shrinks and all(len(at) and 0 <= min(at) and max(at) <= n - 1 for at, n in zip(positions, image.shape)):
+        for axis, (at, factor) in enumerate(zip(positions, factors)):
+            image = smooth_at(image, at, (factor - 1) / 2, axis)
+        return image
     smooth = gaussian_smooth(image, [max(0.0, (factor - 1) / 2) for factor in factors])
     out = interpolate_linearly(interpolate_linearly(smooth, positions[0], axis=0), positions[1], axis=1)
     return np.clip(out, smooth.min(), smooth.max()) if smooth.size and out.size else out
