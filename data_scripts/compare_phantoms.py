@@ -127,9 +127,8 @@ def draw_figure(reference, films):
         axes = figure.add_subplot(grid[1, column])
         axes.imshow(place, cmap=MAPS, vmin=0, vmax=highest, extent=(0, 1024, 1024, 0))
         plain_axes(axes, x="x, pixels", y="y, pixels" if column == 2 else None, title=f"Box centres, {name}")
-    figure.text(
-        0.02, 0.925, f"solid: real, all 9,555 boxes and 239 films; dashed: drawn, {n_boxes} boxes", fontsize=SMALL
-    )
+    about = f"solid: real, all 9,555 boxes and {sum(reference['films'].values())} films; dashed: drawn, {n_boxes} boxes"
+    figure.text(0.02, 0.925, about, fontsize=SMALL)
     return figure
 
 

@@ -32,9 +32,9 @@ def measured(body, attenuation):
     small = attenuation[::4, ::4]
     lungs = small[body.lungs[:, ::4, ::4].max(axis=0) > 0.8]
     heart = small[body.heart[::4, ::4] > 0.8]
-    low = float(np.percentile(lungs, 35)) if len(lungs) else 6.0
-    high = float(np.percentile(heart, 60)) if len(heart) else 18.0
-    return low, max(high, low + 3.0)
+    low = float(np.percentile(lungs.astype(np.float64), 35)) if len(lungs) else 6.0
+    high = float(np.percentile(heart.astype(np.float64), 60)) if len(heart) else 18.0
+    return round(low, 4), round(max(high, low + 3.0), 4)
 
 
 def tone(attenuation, low, high, levels):
@@ -51,9 +51,11 @@ def tone(attenuation, low, high, levels):
 
 
 def grain(rng):
-    """Return the film's noise (FILM, FILM), float32, mean 0 and spread about 0.6."""
-    tile = rng.standard_normal((FILM // 2 + 64, FILM // 2 + 64), dtype=np.float32)
-    tile = cv2.GaussianBlur(tile, (7, 7), 1.1) * np.float32(1.9)
+    """Return the film's noise (FILM, FILM), float32, mean 0 and spread about 0.5."""
+    side = FILM // 2 + 64
+    # Four bytes added up are nearly normal, entirely so once blurred, and whole numbers are the same on every machine.
+    tile = rng.integers(0, 256, (4, side, side), dtype=np.uint8).sum(axis=0, dtype=np.int32) - 510
+    tile = cv2.GaussianBlur((tile / 147.8).astype(np.float32), (7, 7), 1.1) * np.float32(1.9)
     noise = np.empty((FILM, FILM), np.float32)
     half = FILM // 2
     for row in (0, half):  # one tile, cut at four places and turned over: drawing a million numbers takes long
@@ -71,10 +73,11 @@ def collimate(image, plan, rng):
         return image
     tilt = np.radians(rng.normal(0, 0.5) + (rng.normal(0, 4.0) if rng.random() < 0.3 else 0))
     margins = np.maximum(rng.normal(-6, 16, 4), -30) + abs(np.sin(tilt)) * 120  # left, right, top, bottom
-    margins = np.where(rng.random(4) < 0.55, margins, -200)
+    margins = np.where(rng.random(4) < 0.55, margins, -200).tolist()
     rows, columns = np.mgrid[0:FILM:8, 0:FILM:8].astype(np.float32) - np.float32(FILM / 2)
-    across = columns * np.cos(tilt) + rows * np.sin(tilt) + FILM / 2
-    down = rows * np.cos(tilt) - columns * np.sin(tilt) + FILM / 2
+    cosine, sine = float(np.cos(tilt)), float(np.sin(tilt))  # plain numbers: NumPy 2 counts in float64 with its own
+    across = columns * cosine + rows * sine + FILM / 2
+    down = rows * cosine - columns * sine + FILM / 2
     inwards = np.minimum.reduce(
         [across - margins[0], FILM - margins[1] - across, down - margins[2], FILM - margins[3] - down]
     ).astype(np.float32)
@@ -98,7 +101,9 @@ def develop(canvas, plan, rng):
         Dark where nothing stood in the rays' way.
     """
     portable = plan.view == "AP"
-    soft = cv2.GaussianBlur(canvas.attenuation, (0, 0), rng.uniform(0.3, 0.45) + 0.2 * portable)
+    # On a grid of a 4096th cm the last digits, in which two versions of NumPy may differ, are gone.
+    soft = np.round(canvas.attenuation * np.float32(4096)) / np.float32(4096)
+    soft = cv2.GaussianBlur(soft, (0, 0), rng.uniform(0.3, 0.45) + 0.2 * portable)
     scatter = rng.uniform(0.05, 0.14) + 0.06 * portable
     soft = soft * np.float32(1 - scatter) + blurred(soft, 36) * np.float32(scatter)
     if rng.random() < 0.45:  # dynamic range compression, as digital systems do

@@ -62,7 +62,7 @@ class Ink:
             return None
         y1, x1, y2, x2 = max(y - 2, 0), max(x - 2, 0), min(y + height + 2, FILM), min(x + width + 2, FILM)
         layer = cv2.GaussianBlur(self.layer[y1:y2, x1:x2], (3, 3), blur)
-        canvas.sharp.append(partial(stamp, layer=layer, corner=(y1, x1), value=float(value), covers=covers))
+        canvas.sharp.append(partial(stamp, layer=layer, corner=(y1, x1), value=round(float(value), 4), covers=covers))
         return [float(v) for v in (y1, x1, y2, x2)]
 
     def lay_letters(self, canvas, *, outlined):
@@ -73,7 +73,7 @@ class Ink:
             part = np.s_[max(y - 4, 0) : y + height + 4, max(x - 4, 0) : x + width + 4]
             rim.layer[part] = cv2.dilate(self.layer[part], cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7)))
             rim.lay(canvas, sample.min(), covers=True)
-        return self.lay(canvas, np.percentile(sample, 99.5), covers=True)
+        return self.lay(canvas, np.percentile(sample.astype(np.float64), 99.5), covers=True)
 
 
 def curve(points, *, steps=12):

@@ -24,8 +24,8 @@ def tissue_levels(canvas):
     least = max(0.05 * float(np.ptp(attenuation)), 1e-3)
     lungs = attenuation[body.lungs[:, ::4, ::4].max(axis=0) > 0.5]
     heart = attenuation[body.heart[::4, ::4] > 0.5]
-    air = float(np.median(lungs)) if len(lungs) else float(attenuation.min())
-    solid = float(np.median(heart)) if len(heart) else float(attenuation.max())
+    air = float(np.median(lungs.astype(np.float64))) if len(lungs) else float(attenuation.min())
+    solid = float(np.median(heart.astype(np.float64))) if len(heart) else float(attenuation.max())
     return air, max(solid, air + least)
 
 

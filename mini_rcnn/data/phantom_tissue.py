@@ -80,12 +80,12 @@ def breasts(cage, plan, fat, rng):
     y, x = ROWS[:, None].astype(np.float32), COLUMNS[None].astype(np.float32)
     for _, sign, _ in SIDES:
         centre = (cage.apex + (low + 0.02 * rng.standard_normal()) * cage.height, 0.60 + 0.04 * rng.standard_normal())
-        column = cage.middle_at(centre[0]) + sign * centre[1] * cage.half
-        wide, tall = size * cage.half * 1.25, size * cage.half * (1.0 + 0.15 * rng.random())
-        down = y - centre[0]
-        q = ((x - column) / wide) ** 2 + (down / np.where(down > 0, tall, tall * 2.2)) ** 2
-        fall = np.clip((down / tall + 2.0) / 2.6, 0, 1) ** 1.5
-        total += (thick * np.sqrt(np.clip(1 - q, 0, None)) * fall).astype(np.float32)
+        column = float(cage.middle_at(centre[0]) + sign * centre[1] * cage.half)
+        wide, tall = float(size * cage.half * 1.25), float(size * cage.half * (1.0 + 0.15 * rng.random()))
+        down = y - float(centre[0])  # plain numbers: NumPy 2 would count in float64 with its own
+        q = ((x - column) / wide) ** 2 + (down / np.where(down > 0, np.float32(tall), np.float32(tall * 2.2))) ** 2
+        fall = np.clip((down / tall + 2.0) / 2.6, 0, 1)
+        total += float(thick) * np.sqrt(np.clip(1 - q, 0, None)) * (fall * np.sqrt(fall))
     return cv2.GaussianBlur(total, (0, 0), 1.4 if female else 5.0)
 
 

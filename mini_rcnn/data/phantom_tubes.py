@@ -6,6 +6,8 @@ brightest at the side of the chest, where it is seen end-on: nothing is outlined
 
 from __future__ import annotations
 
+import functools
+
 import cv2
 import numpy as np
 
@@ -72,6 +74,7 @@ def share_out(points, weights, corner, shares, done, size):
     return part.stop
 
 
+@functools.lru_cache(maxsize=256)
 def across(n_points, wall):
     """Return places (n,) in (-1, 1) across a tube and the path (n,) of a ray there, 1 in the middle of a solid one.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from .phantom_anatomy import COLUMNS, ROWS, SIDES
@@ -134,7 +133,7 @@ def haze(body, rng):
             row = y + rng.normal(0.03, 0.09) * body.cage.half
             column = x + sign * rng.normal(0.0, 0.035) * body.cage.half
             lumps[int(np.clip(row, 0, WORK - 1)), int(np.clip(column, 0, WORK - 1))] += rng.uniform(0.4, 1.0)
-    return cv2.GaussianBlur(lumps, (0, 0), 8.0) * np.float32(2 * np.pi * 64)
+    return blurred(lumps, 8.0) * np.float32(2 * np.pi * 64)
 
 
 def vessels(body, plan, rng):
