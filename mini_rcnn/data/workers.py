@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import multiprocessing
 import os
 import signal
 import sys
+import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
@@ -22,9 +24,17 @@ def usable_cores():
     return os.cpu_count() or 1
 
 
-def start_worker():
-    """Leave Ctrl-C to the parent, and one core to one process."""
+def end_with(parent):
+    """End this process once nobody holds the other end of the pipe: a worker would outlive a parent that was killed."""
+    with contextlib.suppress(EOFError, OSError):
+        parent.recv()
+    os._exit(1)
+
+
+def start_worker(parent):
+    """Leave Ctrl-C to the parent, end when it ends, and leave one core to one process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=end_with, args=(parent,), daemon=True).start()
     import cv2
 
     cv2.setNumThreads(1)
@@ -33,7 +43,11 @@ def start_worker():
 def make_pool(workers):
     """Return a pool of processes that start clean: forking a process with threads in it can hang."""
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context(method), initializer=start_worker)
+    context = multiprocessing.get_context(method)
+    theirs, ours = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=start_worker, initargs=(theirs,))
+    pool.held_while_alive = ours
+    return pool
 
 
 def alone(function, item, on_death):

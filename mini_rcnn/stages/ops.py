@@ -207,7 +207,7 @@ def transposed_conv2x2(feature, kernel, bias):
     n_images, height, width, channels = feature.shape
     shaped("kernel", kernel, (2, 2, None, channels))
     patches = np.tensordot(feature, kernel.astype(feature.dtype, copy=False), ([3], [3]))  # (B, H, W, 2, 2, F)
-    larger = patches.transpose(0, 1, 3, 2, 4, 5).reshape(n_images, 2 * height, 2 * width, -1)
+    larger = patches.transpose(0, 1, 3, 2, 4, 5).reshape(n_images, 2 * height, 2 * width, kernel.shape[2])
     return larger + np.asarray(bias, feature.dtype)
 
 

@@ -7,20 +7,26 @@ import tensorflow.compat.v2 as tf
 from mini_rcnn.stages._check import one_of, whole_number
 from mini_rcnn.stages.ops import BATCH_NORM_EPSILON
 
-from ._check import shaped
+from ._check import length, shaped
+
+
+def feature_tensor(name, feature):
+    """Return a feature or a batch of features as a tensor."""
+    feature = tf.convert_to_tensor(feature)
+    if feature.shape.rank not in (3, 4):
+        raise ValueError(f"{name} must have shape (H, W, C) or (B, H, W, C), got {tuple(feature.shape.as_list())}")
+    return feature
 
 
 def on_batch(function, feature):
     """Return what a function of a batch makes of a batch, or of a single feature."""
-    feature = tf.convert_to_tensor(feature)
-    if feature.shape.rank not in (3, 4):
-        raise ValueError(f"feature must have shape (H, W, C) or (B, H, W, C), got {tuple(feature.shape.as_list())}")
+    feature = feature_tensor("feature", feature)
     return function(feature) if feature.shape.rank == 4 else function(feature[None])[0]
 
 
 def conv2d(feature, kernel, bias=None, *, stride=1, padding="same"):
     """Return the convolution of a feature with a kernel; see `mini_rcnn.stages.ops.conv2d`."""
-    feature = tf.convert_to_tensor(feature)
+    feature = feature_tensor("feature", feature)
     kernel = tf.cast(
         shaped("kernel", tf.convert_to_tensor(kernel), (None, None, feature.shape[-1], None)), feature.dtype
     )
@@ -70,7 +76,10 @@ def transposed_conv2x2(feature, kernel, bias):
     channels, n_out = feature.shape[3], kernel.shape[2]
     kernel = shaped("kernel", tf.cast(kernel, feature.dtype), (2, 2, None, channels))
     flat = tf.reshape(tf.transpose(kernel, (3, 0, 1, 2)), (1, 1, channels, 4 * n_out))
-    return tf.nn.depth_to_space(tf.nn.conv2d(feature, flat, 1, "VALID"), 2) + tf.cast(bias, feature.dtype)
+    height, width = length(feature, 1), length(feature, 2)
+    patches = tf.nn.conv2d(feature, flat, 1, "VALID") + tf.tile(tf.cast(bias, feature.dtype), (4,))
+    patches = tf.reshape(patches, (-1, height, width, 2, 2, n_out))  # TensorFlow's depth_to_space fails on no boxes
+    return tf.reshape(tf.transpose(patches, (0, 1, 3, 2, 4, 5)), (-1, 2 * height, 2 * width, n_out))
 
 
 def softmax(logits):
