@@ -27,6 +27,7 @@ ORDER = (
     "mini_rcnn.metrics",
     "mini_rcnn.matterport",
     "mini_rcnn.matterport_detector",
+    "mini_rcnn.matterport_training",
     "mini_rcnn.reference",
     "mini_rcnn.view",
     "mini_rcnn.bench",
@@ -38,7 +39,7 @@ ORDER = (
 # Inside stages/ and stages_tf/: the order of the data. Helpers, whose names begin with _, stand before all.
 STAGES = (
     "image", "ops", "backbone", "fpn", "rpn", "boxes", "anchors", "nms", "proposals", "roi_align", "masks", "heads",
-    "detections",
+    "detections", "targets", "losses",
 )  # fmt: skip
 STANDARD_LIBRARY = {
     "__future__", "abc", "argparse", "ast", "collections", "concurrent", "contextlib", "ctypes", "dataclasses",
