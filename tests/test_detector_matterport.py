@@ -33,12 +33,15 @@ def reference(weights):
     return MatterportDetector(CONFIG, weights)
 
 
-def films():
-    """Yield films at the network's size: there both sides see the same greys, see the next test."""
+def films(n_films=20):
+    """Yield square films of the network's size: there both sides see the same greys, see the last test but two.
+
+    Where a film is padded, TensorFlow 1.15's suppression gets stuck on the first box that was clipped away, and
+    Matterport finds nothing after it: `mini_rcnn.conventions.stuck_on_empty`.
+    """
     rng = np.random.default_rng(3)
-    for shape in [(128, 128)] * 17 + [(128, 100), (60, 128), (128, 127)]:
-        coarse = rng.uniform(0, 255, (shape[0] // 8 + 1, shape[1] // 8 + 1))
-        yield np.kron(coarse, np.ones((8, 8)))[: shape[0], : shape[1]].astype(np.uint8)
+    for _ in range(n_films):
+        yield np.kron(rng.uniform(0, 255, (16, 16)), np.ones((8, 8))).astype(np.uint8)
 
 
 def test_same_boxes_classes_scores_and_masks(weights, reference):
