@@ -135,6 +135,27 @@ class DetectionConfig:
 
 
 @dataclass(frozen=True)
+class TargetConfig:
+    """What the network is asked while it learns; all of it acts in training alone."""
+
+    negatives: str = "full"  # what an image without boxes teaches: "full", "rpn_only" or "skip"
+    max_anchors: int = 256  # anchors asked in an image; Faster R-CNN, section 3.1.3
+    anchor_positive_iou: float = 0.7  # Faster R-CNN, section 3.1.2
+    anchor_negative_iou: float = 0.3
+    max_rois: int = 200  # proposals the heads learn from in an image; Matterport. The slides wrote 32, in vain
+    roi_positive_iou: float = 0.5  # Mask R-CNN, section 3.1
+    roi_positive_share: float = 0.33  # Matterport; the paper's 1:3 is 0.25
+
+    def __post_init__(self):
+        known = ("full", "rpn_only", "skip")
+        require(self.negatives in known, f"negatives must be one of {', '.join(known)}", self.negatives)
+        require_whole(self, 1, "max_anchors", "max_rois")
+        require_unit(self, "anchor_positive_iou", "anchor_negative_iou", "roi_positive_iou", "roi_positive_share")
+        rule = "anchor_negative_iou must not be above anchor_positive_iou"
+        require(self.anchor_negative_iou <= self.anchor_positive_iou, rule, self.anchor_negative_iou)
+
+
+@dataclass(frozen=True)
 class Config:
     """A detector: what it looks for, and how each of its stages is set."""
 
@@ -146,6 +167,7 @@ class Config:
     proposals: ProposalConfig = field(default_factory=ProposalConfig)
     heads: HeadConfig = field(default_factory=HeadConfig)
     detections: DetectionConfig = field(default_factory=DetectionConfig)
+    targets: TargetConfig = field(default_factory=TargetConfig)
 
     def __post_init__(self):
         require(len(self.classes) >= 1, "classes must name at least one class", self.classes)

@@ -21,10 +21,15 @@ def box_head(pooled, weights):
 
 
 def mask_head(pooled, weights):
-    """Return mask logits and probabilities for each class; see `mini_rcnn.stages.heads.mask_head`."""
-    feature = pooled
+    """Return mask logits and probabilities for each class; see `mini_rcnn.stages.heads.mask_head`.
+
+    Without a box the head runs on one of zeros: TensorFlow 2.21's fused convolution gives the wrong number of channels
+    where there is no image.
+    """
+    n_boxes = tf.shape(pooled)[0]
+    feature = tf.pad(pooled, [[0, tf.cast(tf.equal(n_boxes, 0), tf.int32)], [0, 0], [0, 0], [0, 0]])
     for i in MASK_LAYERS:
         feature = relu(conv_norm(feature, weights, f"mrcnn_mask_conv{i}", f"mrcnn_mask_bn{i}"))
     larger = transposed_conv2x2(feature, weights["mrcnn_mask_deconv/kernel"], weights["mrcnn_mask_deconv/bias"])
-    logits = conv_layer(relu(larger), weights, "mrcnn_mask")
+    logits = conv_layer(relu(larger), weights, "mrcnn_mask")[:n_boxes]
     return logits, tf.sigmoid(logits)

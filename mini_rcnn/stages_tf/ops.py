@@ -78,7 +78,7 @@ def transposed_conv2x2(feature, kernel, bias):
     flat = tf.reshape(tf.transpose(kernel, (3, 0, 1, 2)), (1, 1, channels, 4 * n_out))
     height, width = length(feature, 1), length(feature, 2)
     patches = tf.nn.conv2d(feature, flat, 1, "VALID") + tf.tile(tf.cast(bias, feature.dtype), (4,))
-    patches = tf.reshape(patches, (-1, height, width, 2, 2, n_out))  # TensorFlow's depth_to_space fails on no boxes
+    patches = tf.reshape(patches, (-1, height, width, 2, 2, n_out))
     return tf.reshape(tf.transpose(patches, (0, 1, 3, 2, 4, 5)), (-1, 2 * height, 2 * width, n_out))
 
 
