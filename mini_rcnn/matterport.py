@@ -357,3 +357,12 @@ def minimize_mask(boxes, masks, size):
 def expand_mask(boxes, small, image_size):
     """Return ``mrcnn.utils.expand_mask``, (H, W, N) bool from (h, w, N)."""
     return load().utils.expand_mask(boxes.astype(np.int64), small, tuple(image_size))
+
+
+@quietly
+def loader_parts():
+    """Return Matterport's ``Dataset``, ``Config`` and the module of its ``data_generator``."""
+    model = load().model
+    from mrcnn.config import Config
+
+    return types.SimpleNamespace(Dataset=load().utils.Dataset, Config=Config, model=model)

@@ -83,10 +83,7 @@ def in_processes(function, items, *, workers, on_death):
         except BrokenProcessPool:  # one of those that wait did it; which one, only trying them singly tells
             for item, future in waiting:
                 yield future.result() if is_whole(future) else alone(function, item, on_death)
-        finally:
-            for _, future in waiting:
-                if future is not None:
-                    future.cancel()
+        finally:  # what was handed out is finished, not cancelled: shutting down with cancelled work can hang in 3.7
             pool.shutdown(wait=True)
 
 
