@@ -56,6 +56,8 @@ def as_numpy(result):
         return type(result)(*map(as_numpy, result))
     if isinstance(result, tuple):
         return tuple(map(as_numpy, result))
+    if isinstance(result, dict):
+        return {name: as_numpy(part) for name, part in result.items()}
     return result.numpy() if hasattr(result, "numpy") else result
 
 

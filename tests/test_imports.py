@@ -17,13 +17,17 @@ ORDER = (
     "mini_rcnn.stages",
     "mini_rcnn.data",
     "mini_rcnn.conventions",
+    "mini_rcnn.parameters",
+    "mini_rcnn.model",
     "mini_rcnn.cases",
     "mini_rcnn.recordings",
-    "mini_rcnn.stages_tf",
     "mini_rcnn.weights",
+    "mini_rcnn.stages_tf",
     "mini_rcnn.training",
     "mini_rcnn.metrics",
     "mini_rcnn.matterport",
+    "mini_rcnn.matterport_detector",
+    "mini_rcnn.matterport_training",
     "mini_rcnn.reference",
     "mini_rcnn.view",
     "mini_rcnn.bench",
@@ -33,7 +37,10 @@ ORDER = (
     "mini_rcnn.__main__",
 )
 # Inside stages/ and stages_tf/: the order of the data. Helpers, whose names begin with _, stand before all.
-STAGES = ("image", "boxes", "anchors", "nms", "proposals", "roi_align", "masks", "detections")
+STAGES = (
+    "image", "ops", "backbone", "fpn", "rpn", "boxes", "anchors", "nms", "proposals", "roi_align", "masks", "heads",
+    "detections", "targets", "losses",
+)  # fmt: skip
 STANDARD_LIBRARY = {
     "__future__", "abc", "argparse", "ast", "collections", "concurrent", "contextlib", "ctypes", "dataclasses",
     "enum", "fcntl", "functools", "hashlib", "importlib", "inspect", "io", "itertools", "json", "math", "msvcrt",

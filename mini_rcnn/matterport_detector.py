@@ -1,0 +1,95 @@
+"""Matterport's whole detector, set up as one of our configurations: the oracle for ours, in the classic environment."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from .matterport import load, quietly
+from .model import Found
+from .weights import write_matterport
+
+NAMES = {(3, 4, 6, 3): "resnet50", (3, 4, 23, 3): "resnet101"}
+
+
+def matterport_config(config):
+    """Return our configuration as an instance of Matterport's ``Config``, for one image at a time on one device.
+
+    Raises
+    ------
+    ValueError
+        If the backbone is neither ResNet-50 nor ResNet-101: Matterport has no other.
+    """
+    load()
+    from mrcnn.config import Config as MatterportConfig
+
+    if config.backbone.blocks not in NAMES or config.backbone.width != 64:
+        raise ValueError(f"Matterport has ResNet-50 and ResNet-101 alone, got blocks {config.backbone.blocks}")
+    settings = {
+        "NAME": "pneumonia",
+        "BACKBONE": NAMES[config.backbone.blocks],
+        "NUM_CLASSES": config.n_classes,
+        "GPU_COUNT": 1,
+        "IMAGES_PER_GPU": 1,
+        "IMAGE_MIN_DIM": config.image.size,
+        "IMAGE_MAX_DIM": config.image.size,
+        "MEAN_PIXEL": np.array(config.image.mean),
+        "TOP_DOWN_PYRAMID_SIZE": config.backbone.pyramid_channels,
+        "FPN_CLASSIF_FC_LAYERS_SIZE": config.heads.box_units,
+        "RPN_ANCHOR_SCALES": config.anchors.scales,
+        "RPN_ANCHOR_RATIOS": config.anchors.ratios,
+        "BACKBONE_STRIDES": config.anchors.strides,
+        "RPN_NMS_THRESHOLD": config.proposals.iou_threshold,
+        "PRE_NMS_LIMIT": config.proposals.pre_nms_limit,
+        "POST_NMS_ROIS_INFERENCE": config.proposals.max_proposals,
+        "RPN_BBOX_STD_DEV": np.array(config.proposals.delta_std),
+        "BBOX_STD_DEV": np.array(config.detections.delta_std),
+        "DETECTION_MIN_CONFIDENCE": config.detections.min_confidence,
+        "DETECTION_NMS_THRESHOLD": config.detections.iou_threshold,
+        "DETECTION_MAX_INSTANCES": config.detections.max_detections,
+    }
+    return type("PneumoniaConfig", (MatterportConfig,), settings)()
+
+
+class MatterportDetector:
+    """``mrcnn.model.MaskRCNN`` with given weights, in a graph and a session of its own.
+
+    Parameters
+    ----------
+    config : Config
+        Ours.
+    weights : mapping of str to ndarray
+        By our names; handed over as an ``.h5`` file, as to anybody else's Matterport.
+    """
+
+    @quietly
+    def __init__(self, config, weights):
+        modules = load()
+        import keras.backend as keras_backend
+
+        self.backend, self.graph = keras_backend, modules.tf.Graph()
+        with self.graph.as_default(), tempfile.TemporaryDirectory() as folder:
+            self.session = modules.tf.Session()
+            keras_backend.set_session(self.session)
+            self.network = modules.model.MaskRCNN("inference", matterport_config(config), folder)
+            self.session.run(modules.tf.global_variables_initializer())
+            write_matterport(Path(folder) / "weights.h5", weights)
+            self.network.load_weights(str(Path(folder) / "weights.h5"), by_name=True)
+
+    @quietly
+    def detect(self, film):
+        """Return what Matterport's ``detect`` finds on a film (H, W) uint8, as `Found`, and its masks (N, H, W)."""
+        with self.graph.as_default():
+            self.backend.set_session(self.session)
+            (result,) = self.network.detect([np.stack([film] * 3, axis=-1)])
+        masks = np.moveaxis(result["masks"], -1, 0).astype(bool)
+        return Found(result["rois"], result["class_ids"], result["scores"], None), masks
+
+    @quietly
+    def save(self, path):
+        """Write the weights as Matterport does."""
+        with self.graph.as_default():
+            self.backend.set_session(self.session)
+            self.network.keras_model.save_weights(str(path))

@@ -1,0 +1,35 @@
+"""The heads in TensorFlow: the twin of `mini_rcnn.stages.heads`."""
+
+from __future__ import annotations
+
+import tensorflow.compat.v2 as tf
+
+from mini_rcnn.stages.heads import MASK_LAYERS
+
+from .backbone import conv_layer, conv_norm
+from .ops import relu, softmax, transposed_conv2x2
+
+
+def box_head(pooled, weights):
+    """Return class logits, probabilities and box refinements; see `mini_rcnn.stages.heads.box_head`."""
+    hidden = relu(conv_norm(pooled, weights, "mrcnn_class_conv1", "mrcnn_class_bn1", padding="valid"))
+    hidden = relu(conv_norm(hidden, weights, "mrcnn_class_conv2", "mrcnn_class_bn2"))
+    hidden = tf.reshape(hidden, (-1, hidden.shape[-1]))
+    logits = tf.matmul(hidden, weights["mrcnn_class_logits/kernel"]) + weights["mrcnn_class_logits/bias"]
+    deltas = tf.matmul(hidden, weights["mrcnn_bbox_fc/kernel"]) + weights["mrcnn_bbox_fc/bias"]
+    return logits, softmax(logits), tf.reshape(deltas, (-1, logits.shape[1], 4))
+
+
+def mask_head(pooled, weights):
+    """Return mask logits and probabilities for each class; see `mini_rcnn.stages.heads.mask_head`.
+
+    Without a box the head runs on one of zeros: TensorFlow 2.21's fused convolution gives the wrong number of channels
+    where there is no image.
+    """
+    n_boxes = tf.shape(pooled)[0]
+    feature = tf.pad(pooled, [[0, tf.cast(tf.equal(n_boxes, 0), tf.int32)], [0, 0], [0, 0], [0, 0]])
+    for i in MASK_LAYERS:
+        feature = relu(conv_norm(feature, weights, f"mrcnn_mask_conv{i}", f"mrcnn_mask_bn{i}"))
+    larger = transposed_conv2x2(feature, weights["mrcnn_mask_deconv/kernel"], weights["mrcnn_mask_deconv/bias"])
+    logits = conv_layer(relu(larger), weights, "mrcnn_mask")[:n_boxes]
+    return logits, tf.sigmoid(logits)

@@ -1,0 +1,174 @@
+"""One batch through the network, with what it should have said: the five losses of Mask R-CNN.
+
+Everything here can stand in a graph. The mask head, by far the dearest part, runs on the proposals that are objects
+alone: Matterport runs it on all of them, and its loss then takes the objects out.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow.compat.v2 as tf
+
+from mini_rcnn.model import end_of_box
+
+from . import losses
+from ._batch import each_image
+from .backbone import resnet
+from .fpn import feature_pyramid
+from .heads import box_head, mask_head
+from .proposals import propose
+from .roi_align import pyramid_roi_align
+from .rpn import region_proposal_network
+from .targets import PaddedHeadTargets, RpnTargets, head_targets, rpn_targets
+
+LOSSES = ("rpn_class", "rpn_box", "head_class", "head_box", "head_mask")
+
+
+class Truth(NamedTuple):
+    """What there is to be found in a batch of B images, at most M boxes in each."""
+
+    boxes: tf.Tensor  # (B, M, 4), pixels of the input; zeros beyond the count
+    class_ids: tf.Tensor  # (B, M), int64
+    masks: tf.Tensor  # (B, M, m, m), bool, each over its own box
+
+
+class Dice(NamedTuple):
+    """Random numbers for a batch: who stays where there are too many candidates."""
+
+    anchors: tf.Tensor  # (B, A), float32
+    proposals: tf.Tensor  # (B, N), float32
+
+
+def throw_dice(seed, n_images, n_anchors, n_proposals):
+    """Return the dice of one step, the same for the same seed, two whole numbers."""
+    seeds = [tf.stack([seed[0], seed[1] * 2 + i]) for i in (0, 1)]
+    shapes = [(n_images, n_anchors), (n_images, n_proposals)]
+    return Dice(*(tf.random.stateless_uniform(shape, one) for shape, one in zip(shapes, seeds)))
+
+
+def batch_rpn_targets(anchors, truth_boxes, dice, config):
+    """Return the targets of the region proposal network, labels (B, A) and deltas (B, A, 4)."""
+    settings, n_anchors = config.targets, anchors.shape[0]
+
+    def of_image(boxes, priority):
+        return rpn_targets(
+            anchors,
+            boxes,
+            priority,
+            positive_iou=settings.anchor_positive_iou,
+            negative_iou=settings.anchor_negative_iou,
+            max_anchors=settings.max_anchors,
+            delta_std=config.proposals.delta_std,
+        )
+
+    result = RpnTargets(tf.TensorSpec((n_anchors,), tf.int64), tf.TensorSpec((n_anchors, 4), tf.float32))
+    return each_image(of_image, (truth_boxes, dice), result)
+
+
+def batch_head_targets(proposals, truth, dice, config):
+    """Return the targets of the heads, each image's filled up to ``max_rois`` rows: `PaddedHeadTargets`, batched."""
+    settings, n_rows = config.targets, config.targets.max_rois
+    size = 2 * config.heads.mask_pool_size
+    most_objects = int(n_rows * settings.roi_positive_share)
+
+    def of_image(boxes, count, *rest):
+        return head_targets(
+            boxes,
+            count,
+            *rest,
+            positive_iou=settings.roi_positive_iou,
+            max_rois=n_rows,
+            positive_share=settings.roi_positive_share,
+            negatives="full" if settings.negatives == "full" else "by_positives",
+            mask_size=(size, size),
+            delta_std=config.detections.delta_std,
+        )
+
+    result = PaddedHeadTargets(
+        tf.TensorSpec((n_rows, 4), tf.float32),
+        tf.TensorSpec((n_rows,), tf.int64),
+        tf.TensorSpec((n_rows, 4), tf.float32),
+        tf.TensorSpec((most_objects, size, size), tf.float32),
+        tf.TensorSpec((), tf.int64),
+        tf.TensorSpec((), tf.int64),
+    )
+    return each_image(of_image, (proposals.boxes, proposals.counts, *truth, dice), result)
+
+
+def batch_losses(images, truth, dice, anchors, weights, config):
+    """Return the five losses of a batch, by name.
+
+    Parameters
+    ----------
+    images : tensor of shape (B, size, size, 3), float32
+    truth : Truth
+        In the frame of the configuration's convention.
+    dice : Dice
+    anchors : tensor of shape (A, 4)
+        From `mini_rcnn.model.anchors_of`.
+    weights : mapping of str to variable
+    config : Config
+
+    Returns
+    -------
+    losses : dict of str to tensor
+        "rpn_class", "rpn_box", "head_class", "head_box", "head_mask"; plain numbers.
+
+    Notes
+    -----
+    Mask R-CNN, section 3: the sum is what is learnt on, all with weight 1. Proposals and targets are taken as given: no
+    gradient goes through them. In the convention "matterport" the rows that fill up count as background, as there.
+    """
+    last = end_of_box(config)
+    pyramid = feature_pyramid(resnet(images, weights, blocks=config.backbone.blocks), weights)
+    logits, objectness, deltas = region_proposal_network(pyramid, weights)
+    wanted = batch_rpn_targets(anchors, truth.boxes, dice.anchors, config)
+    proposals = propose(
+        tf.stop_gradient(objectness),
+        tf.stop_gradient(deltas),
+        anchors,
+        window=np.array([0, 0, config.image.size, config.image.size], np.float32) - last,
+        pre_nms_limit=config.proposals.pre_nms_limit,
+        max_proposals=config.proposals.max_training_proposals,
+        iou_threshold=config.proposals.iou_threshold,
+        delta_std=config.proposals.delta_std,
+    )
+    asked = tf.nest.map_structure(tf.stop_gradient, batch_head_targets(proposals, truth, dice.proposals, config))
+    n_rows = config.targets.max_rois
+    pool = {"image_size": config.image.size, "method": config.heads.pooling}
+    pooled = pyramid_roi_align(pyramid, asked.boxes + last, output_size=config.heads.box_pool_size, **pool)
+    pooled = tf.reshape(pooled, (-1, *pooled.shape[2:]))
+    class_logits, _, head_deltas = box_head(pooled, weights)
+    class_ids = tf.reshape(asked.class_ids, (-1,))
+    counted = tf.range(n_rows, dtype=tf.int64) < asked.count[:, None]  # (B, R)
+    counted = tf.reshape(counted | (config.convention == "matterport"), (-1,))
+    return {
+        "rpn_class": losses.rpn_class_loss(logits, wanted.labels),
+        "rpn_box": losses.rpn_box_loss(deltas, wanted.labels, wanted.deltas),
+        "head_class": losses.head_class_loss(class_logits, class_ids, counted),
+        "head_box": losses.head_box_loss(head_deltas, class_ids, tf.reshape(asked.deltas, (-1, 4))),
+        "head_mask": mask_loss(pyramid, asked, last, weights, config),
+    }
+
+
+def mask_loss(pyramid, asked, last, weights, config):
+    """Return the mask head's loss over the objects of a batch; without an object it is 0 and costs nothing."""
+    most_objects = asked.masks.shape[1]
+    is_object = tf.range(most_objects, dtype=tf.int64) < asked.n_objects[:, None]  # (B, Q)
+    boxes = asked.boxes[:, :most_objects] + last
+    options = {"image_size": config.image.size, "method": config.heads.pooling}
+    pooled = pyramid_roi_align(pyramid, boxes, output_size=config.heads.mask_pool_size, **options)
+    logits, _ = mask_head(tf.boolean_mask(pooled, is_object), weights)
+    class_ids = tf.boolean_mask(asked.class_ids[:, :most_objects], is_object)
+    return losses.head_mask_loss(logits, class_ids, tf.boolean_mask(asked.masks, is_object))
+
+
+def weight_decay(weights, rate):
+    """Return the penalty on large kernels and biases: rate times the mean square of each array, all added up.
+
+    As Matterport's, which divides the sum of squares by the array's size and leaves gamma and beta out.
+    """
+    learnt = [array for name, array in weights.items() if name.rsplit("/", 1)[1] in ("kernel", "bias")]
+    return rate * tf.add_n([tf.reduce_mean(array**2) for array in learnt])

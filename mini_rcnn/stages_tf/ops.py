@@ -1,0 +1,87 @@
+"""The layers in TensorFlow: the twin of `mini_rcnn.stages.ops`; features here are batches, ``(B, H, W, C)``."""
+
+from __future__ import annotations
+
+import tensorflow.compat.v2 as tf
+
+from mini_rcnn.stages._check import one_of, whole_number
+from mini_rcnn.stages.ops import BATCH_NORM_EPSILON
+
+from ._check import length, shaped
+
+
+def feature_tensor(name, feature):
+    """Return a feature or a batch of features as a tensor."""
+    feature = tf.convert_to_tensor(feature)
+    if feature.shape.rank not in (3, 4):
+        raise ValueError(f"{name} must have shape (H, W, C) or (B, H, W, C), got {tuple(feature.shape.as_list())}")
+    return feature
+
+
+def on_batch(function, feature):
+    """Return what a function of a batch makes of a batch, or of a single feature."""
+    feature = feature_tensor("feature", feature)
+    return function(feature) if feature.shape.rank == 4 else function(feature[None])[0]
+
+
+def conv2d(feature, kernel, bias=None, *, stride=1, padding="same"):
+    """Return the convolution of a feature with a kernel; see `mini_rcnn.stages.ops.conv2d`."""
+    feature = feature_tensor("feature", feature)
+    kernel = tf.cast(
+        shaped("kernel", tf.convert_to_tensor(kernel), (None, None, feature.shape[-1], None)), feature.dtype
+    )
+    stride = whole_number("stride", stride, 1)
+    one_of("padding", padding, ("same", "valid"))
+    out = on_batch(lambda batch: tf.nn.conv2d(batch, kernel, stride, padding.upper()), feature)
+    return out if bias is None else out + tf.cast(bias, feature.dtype)
+
+
+def norm_scale(gamma, variance, *, epsilon=BATCH_NORM_EPSILON):
+    """Return what a normalisation multiplies each channel by, ``gamma / sqrt(variance + epsilon)``, (C,)."""
+    return gamma * tf.math.rsqrt(variance + tf.cast(epsilon, variance.dtype))
+
+
+def batch_norm(feature, gamma, beta, mean, variance, *, epsilon=BATCH_NORM_EPSILON):
+    """Return the feature normalised by recorded statistics; see `mini_rcnn.stages.ops.batch_norm`."""
+    feature = tf.convert_to_tensor(feature)
+    gamma, beta, mean, variance = (tf.cast(part, feature.dtype) for part in (gamma, beta, mean, variance))
+    scale = norm_scale(gamma, variance, epsilon=epsilon)
+    return feature * scale + (beta - mean * scale)
+
+
+def relu(feature):
+    """Return the feature with negative values replaced by 0."""
+    return tf.nn.relu(feature)
+
+
+def max_pool(feature, *, size, stride):
+    """Return the largest value of each window, padded as "same"; see `mini_rcnn.stages.ops.max_pool`."""
+    size, stride = whole_number("size", size, 1), whole_number("stride", stride, 1)
+    return on_batch(lambda batch: tf.nn.max_pool2d(batch, size, stride, "SAME"), feature)
+
+
+def upsample(feature):
+    """Return the feature with every pixel repeated twice along both axes."""
+    feature = tf.convert_to_tensor(feature)
+    return tf.repeat(tf.repeat(feature, 2, axis=feature.shape.rank - 3), 2, axis=feature.shape.rank - 2)
+
+
+def transposed_conv2x2(feature, kernel, bias):
+    """Return the feature at twice the size; see `mini_rcnn.stages.ops.transposed_conv2x2`.
+
+    Its patches do not overlap, so it is a 1 x 1 convolution to four times the channels, which then change places with
+    the pixels: quicker than TensorFlow's general operation.
+    """
+    feature = tf.convert_to_tensor(feature)
+    channels, n_out = feature.shape[3], kernel.shape[2]
+    kernel = shaped("kernel", tf.cast(kernel, feature.dtype), (2, 2, None, channels))
+    flat = tf.reshape(tf.transpose(kernel, (3, 0, 1, 2)), (1, 1, channels, 4 * n_out))
+    height, width = length(feature, 1), length(feature, 2)
+    patches = tf.nn.conv2d(feature, flat, 1, "VALID") + tf.tile(tf.cast(bias, feature.dtype), (4,))
+    patches = tf.reshape(patches, (-1, height, width, 2, 2, n_out))
+    return tf.reshape(tf.transpose(patches, (0, 1, 3, 2, 4, 5)), (-1, 2 * height, 2 * width, n_out))
+
+
+def softmax(logits):
+    """Return probabilities that add up to 1 along the last axis."""
+    return tf.nn.softmax(logits, axis=-1)
