@@ -27,9 +27,9 @@ from mini_rcnn.data.dicom import read_image  # noqa: E402  (the path above comes
 from mini_rcnn.data.files import write_json  # noqa: E402
 from mini_rcnn.data.phantom import draw_phantom  # noqa: E402
 from mini_rcnn.data.phantom_files import plain  # noqa: E402
-from mini_rcnn.data.phantom_measures import BINS, measure_film  # noqa: E402
-from mini_rcnn.data.phantom_plan import CLASSES, plan_phantoms  # noqa: E402
-from mini_rcnn.data.phantom_statistics import (  # noqa: E402
+from mini_rcnn.data.phantoms.phantom_measures import BINS, measure_film  # noqa: E402
+from mini_rcnn.data.phantoms.phantom_plan import CLASSES, plan_phantoms  # noqa: E402
+from mini_rcnn.data.phantoms.phantom_statistics import (  # noqa: E402
     HISTOGRAM_EDGES,
     SUBSAMPLE,
     box_histograms,

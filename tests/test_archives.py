@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from mini_rcnn.data import archive_limits, archives, unpacking
-from mini_rcnn.data.archives import kind_of, open_source
 from mini_rcnn.data.errors import ArchiveError
-from mini_rcnn.data.safe_names import fault_of_name
-from mini_rcnn.data.unpacking import check_space, unpack
+from mini_rcnn.data.getting import archive_limits, archives, unpacking
+from mini_rcnn.data.getting.archives import kind_of, open_source
+from mini_rcnn.data.getting.safe_names import fault_of_name
+from mini_rcnn.data.getting.unpacking import check_space, unpack
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = {"stage_2_train_labels.csv": b"a,b\n" * 50, "films/one.dcm": bytes(range(256)) * 40, "films/empty.dcm": b""}
@@ -352,8 +352,8 @@ def test_no_room_is_seen_before_a_byte_is_written(tmp_path, sandbox, monkeypatch
 CHILD = """
     import os, sys
     sys.path.insert(0, {root!r})
-    from mini_rcnn.data import unpacking
-    from mini_rcnn.data.archives import open_source
+    from mini_rcnn.data.getting import unpacking
+    from mini_rcnn.data.getting.archives import open_source
     from mini_rcnn.data.errors import ArchiveError
     exec({setup!r})
     source = open_source({path!r})

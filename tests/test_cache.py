@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from film_folders import film_id, make_folder, write_film
 
-from mini_rcnn.data import cache, prepare, preparing, shrink
+from mini_rcnn.data import cache, prepare
 from mini_rcnn.data.cache import open_prepared, prepare_folder
 from mini_rcnn.data.errors import CacheError
+from mini_rcnn.data.prepared import preparing, shrink
 from mini_rcnn.data.rsna import load_records
 from mini_rcnn.stages.image import ImageGeometry, fit_to_square, masks_to_input
 
@@ -39,7 +40,7 @@ def folder(films, tmp_path):
 @pytest.fixture
 def small_shards(monkeypatch):
     """Let a shard hold three images, so that ten make several."""
-    monkeypatch.setattr("mini_rcnn.data.prepare_plan.PER_SHARD", 3)
+    monkeypatch.setattr("mini_rcnn.data.prepared.prepare_plan.PER_SHARD", 3)
 
 
 def film_path(folder, number):
@@ -179,7 +180,7 @@ def flip(path, place):
 
 def start_prepare(folder, *more, per_shard=3):
     """Return a running ``data prepare``, with small shards, in a process of its own."""
-    code = "import sys; import mini_rcnn.data.prepare_plan as plan; plan.PER_SHARD = {}; " if per_shard else ""
+    code = "import sys; import mini_rcnn.data.prepared.prepare_plan as plan; plan.PER_SHARD = {}; " if per_shard else ""
     code = code.format(per_shard) + "from mini_rcnn.cli import main; sys.exit(main(sys.argv[1:]))"
     command = [sys.executable, "-c", code, "data", "prepare", str(folder), "--size", "64", *more]
     return subprocess.Popen(command, cwd=str(ROOT), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -293,7 +294,7 @@ def test_every_damage_to_the_index_is_found(folder, rng):
 
 def test_another_version_is_told_and_made_again(folder, monkeypatch, capsys):
     with monkeypatch.context() as patch:
-        patch.setattr("mini_rcnn.data.shards.VERSION", 0)
+        patch.setattr("mini_rcnn.data.prepared.shards.VERSION", 0)
         prepare_folder(folder, size=64, workers=1)
     with pytest.raises(CacheError, match=r"another version of the lab \(0; this one writes 1\); type: "):
         open_prepared(folder, size=64)
@@ -448,7 +449,7 @@ def test_memory_does_not_grow_with_the_number_of_films(tmp_path, monkeypatch):
     """What is alive at one time is at most a shard and its stacked copy, however many films there are."""
     import tracemalloc
 
-    monkeypatch.setattr("mini_rcnn.data.prepare_plan.PER_SHARD", 4)
+    monkeypatch.setattr("mini_rcnn.data.prepared.prepare_plan.PER_SHARD", 4)
     peaks = []
     for n_films in (8, 40):
         folder = make_folder(tmp_path / str(n_films), n_films)

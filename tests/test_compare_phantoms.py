@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from mini_rcnn.data.contradictions import CLASSES
-from mini_rcnn.data.phantom_measures import measure_film
+from mini_rcnn.data.phantoms.phantom_measures import measure_film
 
 ROOT = Path(__file__).resolve().parent.parent
 

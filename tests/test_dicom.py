@@ -35,8 +35,8 @@ from dicom_films import (
 from PIL import Image
 
 from mini_rcnn.data.dicom import KINDS, Film, read_header, read_image
-from mini_rcnn.data.dicom_pixels import window_levels
 from mini_rcnn.data.errors import DicomError
+from mini_rcnn.data.films.dicom_pixels import window_levels
 
 try:
     from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut, apply_windowing, convert_color_space

@@ -42,9 +42,9 @@ from dicom_films import (
 )
 from pydicom.datadict import DicomDictionary
 
-from mini_rcnn.data import dicom_guard
 from mini_rcnn.data.dicom import KINDS, read_header, read_image
 from mini_rcnn.data.errors import DicomError
+from mini_rcnn.data.films import dicom_guard
 
 ROOT = Path(__file__).resolve().parent.parent
 SEQUENCE_END, ITEM_END = b"\xfe\xff\xdd\xe0\0\0\0\0", b"\xfe\xff\x0d\xe0\0\0\0\0"

@@ -9,10 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from mini_rcnn.data import download as module
-from mini_rcnn.data import unpacking
-from mini_rcnn.data.download import download, shown_url
 from mini_rcnn.data.errors import ArchiveError
+from mini_rcnn.data.getting import download as module
+from mini_rcnn.data.getting import unpacking
+from mini_rcnn.data.getting.download import download, shown_url
 
 CONTENT = b"PK\3\4" + bytes(random.Random(7).getrandbits(8) for _ in range(300_000))
 NOW = ()  # no waiting, no second try

@@ -19,9 +19,10 @@ from pydicom.uid import ExplicitVRLittleEndian
 from test_download import serving
 
 from mini_rcnn import cli
-from mini_rcnn.data import check, get_rsna, kaggle_command, unpacking
+from mini_rcnn.data import check, get_rsna
 from mini_rcnn.data.errors import ArchiveError, TableError
-from mini_rcnn.data.kaggle_command import COMPETITION, download_from_kaggle, meaning_of, without_secrets
+from mini_rcnn.data.getting import kaggle_command, unpacking
+from mini_rcnn.data.getting.kaggle_command import COMPETITION, download_from_kaggle, meaning_of, without_secrets
 from mini_rcnn.data.rsna import counts, load_records
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -290,7 +291,7 @@ def test_an_address(tmp_path, challenge, capsys, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     content = zipped(tmp_path / "c.zip", challenge).read_bytes()
     with serving(content=content, cuts=(len(content) // 2,)) as server:
-        monkeypatch.setattr("mini_rcnn.data.download.time.sleep", lambda _: None)
+        monkeypatch.setattr("mini_rcnn.data.getting.download.time.sleep", lambda _: None)
         address = server.url + f"?key={CANARY}"
         arguments = ("--from", address, "--to", tmp_path / "to", "--sha256", hashlib.sha256(content).hexdigest())
         assert get(*arguments) == 1

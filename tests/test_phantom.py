@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from mini_rcnn.data.phantom import boxes_of, draw_phantom, lay_attenuation, plan_phantoms
-from mini_rcnn.data.phantom_anatomy import draw_body
-from mini_rcnn.data.phantom_bones import skeleton
-from mini_rcnn.data.phantom_film import develop
-from mini_rcnn.data.phantom_tubes import curve, filled, gather, splat, tube
-from mini_rcnn.data.phantom_types import FILM, WORK, PhantomPlan
+from mini_rcnn.data.phantoms.phantom_anatomy import draw_body
+from mini_rcnn.data.phantoms.phantom_bones import skeleton
+from mini_rcnn.data.phantoms.phantom_film import develop
+from mini_rcnn.data.phantoms.phantom_tubes import curve, filled, gather, splat, tube
+from mini_rcnn.data.phantoms.phantom_types import FILM, WORK, PhantomPlan
 
 # The 5th and 95th percentile of 239 real films of the challenge: of a film's own grey values at these percentiles.
 REAL_QUANTILES = {5: (0, 92), 25: (40, 148), 50: (99, 192), 75: (132, 220), 95: (150, 243)}

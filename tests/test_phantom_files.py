@@ -16,16 +16,17 @@ import numpy as np
 import pytest
 
 from mini_rcnn import cli
-from mini_rcnn.data import phantom_files, phantom_folder
+from mini_rcnn.data import phantom_files
 from mini_rcnn.data.dicom import read_image
 from mini_rcnn.data.errors import DataError
 from mini_rcnn.data.phantom import draw_phantom
 from mini_rcnn.data.phantom_files import mask_bytes, plain, write_phantoms
-from mini_rcnn.data.phantom_folder import JOURNAL, MANIFEST, changed_films
-from mini_rcnn.data.phantom_plan import plan_phantoms
-from mini_rcnn.data.phantom_types import Phantom
+from mini_rcnn.data.phantoms import phantom_folder
+from mini_rcnn.data.phantoms.phantom_folder import JOURNAL, MANIFEST, changed_films
+from mini_rcnn.data.phantoms.phantom_plan import plan_phantoms
+from mini_rcnn.data.phantoms.phantom_types import Phantom
+from mini_rcnn.data.prepared.shrink import read_mask_bits, unpack_masks
 from mini_rcnn.data.rsna import find_contradictions, load_records
-from mini_rcnn.data.shrink import read_mask_bits, unpack_masks
 
 ROOT = Path(__file__).resolve().parent.parent
 FILMS, MASKS = "stage_2_train_images", "stage_2_train_masks"

@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
-from mini_rcnn.data.phantom_devices import DEVICES, add_devices
-from mini_rcnn.data.phantom_findings import FINDINGS, add_findings
-from mini_rcnn.data.phantom_ink import Ink, curve, stamp
-from mini_rcnn.data.phantom_opacities import HEIGHTS, WIDTHS, add_opacities, draw_sides, draw_sizes
-from mini_rcnn.data.phantom_paint import box_of, smooth_noise, soft_step, tissue_contrast
-from mini_rcnn.data.phantom_types import FILM, WORK, Body, Canvas, PhantomPlan
+from mini_rcnn.data.phantoms.phantom_devices import DEVICES, add_devices
+from mini_rcnn.data.phantoms.phantom_findings import FINDINGS, add_findings
+from mini_rcnn.data.phantoms.phantom_ink import Ink, curve, stamp
+from mini_rcnn.data.phantoms.phantom_opacities import HEIGHTS, WIDTHS, add_opacities, draw_sides, draw_sizes
+from mini_rcnn.data.phantoms.phantom_paint import box_of, smooth_noise, soft_step, tissue_contrast
+from mini_rcnn.data.phantoms.phantom_types import FILM, WORK, Body, Canvas, PhantomPlan
 
 ROWS, COLUMNS = np.mgrid[:WORK, :WORK].astype(np.float32)
 

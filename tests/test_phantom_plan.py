@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mini_rcnn.data import phantom_plan
 from mini_rcnn.data.dicom import read_header
-from mini_rcnn.data.phantom_devices import DEVICES
-from mini_rcnn.data.phantom_findings import FINDINGS
-from mini_rcnn.data.phantom_plan import CLASSES, NORMAL, NOT_NORMAL, OPACITY, plan_phantoms
+from mini_rcnn.data.phantoms import phantom_plan
+from mini_rcnn.data.phantoms.phantom_devices import DEVICES
+from mini_rcnn.data.phantoms.phantom_findings import FINDINGS
+from mini_rcnn.data.phantoms.phantom_plan import CLASSES, NORMAL, NOT_NORMAL, OPACITY, plan_phantoms
 from mini_rcnn.data.rsna import load_records
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared" / "rsna"

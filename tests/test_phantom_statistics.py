@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 import pytest
 
-from mini_rcnn.data import phantom_statistics
 from mini_rcnn.data.contradictions import CLASSES
 from mini_rcnn.data.dicom import read_image
 from mini_rcnn.data.phantom import draw_phantom
-from mini_rcnn.data.phantom_measures import box_contrasts, measure_film, spectrum_slope, texture_of
-from mini_rcnn.data.phantom_plan import plan_phantoms
-from mini_rcnn.data.phantom_statistics import (
+from mini_rcnn.data.phantoms import phantom_statistics
+from mini_rcnn.data.phantoms.phantom_measures import box_contrasts, measure_film, spectrum_slope, texture_of
+from mini_rcnn.data.phantoms.phantom_plan import plan_phantoms
+from mini_rcnn.data.phantoms.phantom_statistics import (
     SUBSAMPLE,
     box_values,
     compare,

@@ -11,10 +11,10 @@ from pathlib import Path
 from mini_rcnn.stages._check import whole_number
 
 from .errors import CacheError
-from .preparing import PrepareSummary, prepare_folder, prepared_folder
+from .prepared.preparing import PrepareSummary, prepare_folder, prepared_folder
+from .prepared.shards import INDEX, read_index, read_row, shard_path
+from .prepared.shrink import TRUE_MASKS, same_file, unpack_masks
 from .rsna_tables import FILMS
-from .shards import INDEX, read_index, read_row, shard_path
-from .shrink import TRUE_MASKS, same_file, unpack_masks
 
 __all__ = ["PrepareSummary", "Prepared", "open_prepared", "prepare_folder", "prepared_folder"]
 
@@ -48,7 +48,7 @@ class Prepared:
         return len(self.ids)
 
     def entry(self, image_id):
-        """Return the `mini_rcnn.data.shards.Entry` of an image: view, sex, age, what it was made from."""
+        """Return the `mini_rcnn.data.prepared.shards.Entry` of an image: view, sex, age, what it was made from."""
         try:
             return self._entries[image_id]
         except KeyError:

@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .dicom_decode import quiet, stored_pixels
-from .dicom_guard import parts_of
-from .dicom_header import FilmHeader, header_of
-from .dicom_pixels import grey_levels, luma
-from .dicom_scan import Refusal
 from .errors import DicomError
+from .films.dicom_decode import quiet, stored_pixels
+from .films.dicom_guard import parts_of
+from .films.dicom_header import FilmHeader, header_of
+from .films.dicom_pixels import grey_levels, luma
+from .films.dicom_scan import Refusal
 
 # What each kind of refusal means and what to do; the end of every error's text.
 KINDS = {

@@ -9,14 +9,14 @@ import re
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from .archives import FolderSource, open_source
-from .download import download, shown_url
 from .errors import ArchiveError
 from .files import sha256_of
-from .kaggle_command import download_from_kaggle
-from .rsna_manifest import MANIFEST, changed_files, read_manifest, write_manifest
-from .safe_names import shown_name
-from .unpacking import sha256_if_same, size_text, unpack
+from .getting.archives import FolderSource, open_source
+from .getting.download import download, shown_url
+from .getting.kaggle_command import download_from_kaggle
+from .getting.rsna_manifest import MANIFEST, changed_files, read_manifest, write_manifest
+from .getting.safe_names import shown_name
+from .getting.unpacking import sha256_if_same, size_text, unpack
 
 DEFAULT = Path("data") / "rsna"
 LABELS, CLASS_INFO = "stage_2_train_labels.csv", "stage_2_detailed_class_info.csv"

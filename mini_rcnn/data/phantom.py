@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from .phantom_anatomy import draw_body
-from .phantom_bones import skeleton
-from .phantom_devices import add_devices
-from .phantom_film import develop
-from .phantom_findings import add_findings
-from .phantom_opacities import add_opacities
-from .phantom_plan import plan_phantoms
-from .phantom_tissue import air_of_lungs, airways, flesh, gas_of_belly
-from .phantom_types import FILM, WORK, Body, Canvas, Phantom, PhantomPlan
-from .phantom_vessels import vessels
+from .phantoms.phantom_anatomy import draw_body
+from .phantoms.phantom_bones import skeleton
+from .phantoms.phantom_devices import add_devices
+from .phantoms.phantom_film import develop
+from .phantoms.phantom_findings import add_findings
+from .phantoms.phantom_opacities import add_opacities
+from .phantoms.phantom_plan import plan_phantoms
+from .phantoms.phantom_tissue import air_of_lungs, airways, flesh, gas_of_belly
+from .phantoms.phantom_types import FILM, WORK, Body, Canvas, Phantom, PhantomPlan
+from .phantoms.phantom_vessels import vessels
 
 __all__ = ["Body", "Canvas", "Phantom", "PhantomPlan", "draw_phantom", "lay_attenuation", "plan_phantoms"]
 

@@ -15,8 +15,16 @@ import numpy as np
 from .errors import DataError
 from .files import sha256_of, write_json, written_beside
 from .phantom import draw_phantom
-from .phantom_folder import MANIFEST, MASKS, Journal, drawing_version, films_there, prepare_folder, remove_leftovers
-from .phantom_plan import plan_phantoms
+from .phantoms.phantom_folder import (
+    MANIFEST,
+    MASKS,
+    Journal,
+    drawing_version,
+    films_there,
+    prepare_folder,
+    remove_leftovers,
+)
+from .phantoms.phantom_plan import plan_phantoms
 from .rsna_tables import CLASS_INFO, FILMS, LABELS, PATIENTS
 from .workers import map_items
 from .write_dicom import film_bytes

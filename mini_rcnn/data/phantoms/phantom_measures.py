@@ -7,7 +7,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from .contradictions import CLASSES
+from ..contradictions import CLASSES
 
 BINS = 32  # of the grey histogram, 8 grey levels each
 GREY_QUANTILES = (1, 10, 50, 90, 99)  # percent of a film's pixels

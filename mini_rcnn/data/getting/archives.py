@@ -9,8 +9,8 @@ import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
+from ..errors import ArchiveError
 from .archive_limits import Limits, damage_named
-from .errors import ArchiveError
 from .safe_names import check_names, refusal
 
 BLOCK = 1 << 20  # bytes read at a time

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from ..errors import ArchiveError
+from ..files import written_beside
 from .archive_limits import damage_named
 from .archives import BLOCK
-from .errors import ArchiveError
-from .files import written_beside
 from .safe_names import shown_name
 
 SPACE_LEFT = 64 << 20  # bytes that stay free on the disk
@@ -162,7 +162,7 @@ def unpack(source, chosen, folder):
     Parameters
     ----------
     source : ZipSource, TarSource or FolderSource
-        From `mini_rcnn.data.archives.open_source`, so every name in it was checked.
+        From `mini_rcnn.data.getting.archives.open_source`, so every name in it was checked.
     chosen : dict of str to Member
         By name in the folder, with ``/``; these names are ours, not the archive's.
     folder : str or Path

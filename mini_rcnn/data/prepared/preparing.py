@@ -14,12 +14,12 @@ from typing import NamedTuple
 from mini_rcnn.launch.guard import Guard
 from mini_rcnn.stages._check import whole_number
 
-from .errors import CacheError
+from ..errors import CacheError
+from ..rsna import load_records
+from ..workers import map_items
 from .prepare_plan import finished_shard, lost_shards, make_plan
-from .rsna import load_records
 from .shards import INDEX, Index, read_index, shard_path, write_index, write_shard
 from .shrink import died, shrink_film
-from .workers import map_items
 
 LOCK = ".lock"
 SPARE = 64 << 20  # bytes of disk that must stay free

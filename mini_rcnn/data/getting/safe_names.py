@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from .errors import ArchiveError
+from ..errors import ArchiveError
 
 LONGEST_NAME = 200  # characters; Windows ends at 260 for the whole path, the folder that it lands in included
 DEEPEST = 8  # folders inside folders

@@ -13,10 +13,10 @@ from PIL import Image
 
 from mini_rcnn.stages.image import fit_to_square
 
-from .dicom import read_image
-from .errors import DataError
-from .files import sha256_of
-from .small_masks import ROUNDING, covered_parts
+from ..dicom import read_image
+from ..errors import DataError
+from ..files import sha256_of
+from ..small_masks import ROUNDING, covered_parts
 
 TRUE_MASKS = "stage_2_train_masks"  # folder of phantoms' masks: bit k of a pixel is opacity k
 MOST_MASKS = 8  # bits of a grey PNG

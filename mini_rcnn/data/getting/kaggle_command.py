@@ -22,8 +22,8 @@ import sys
 import threading
 from pathlib import Path
 
+from ..errors import ArchiveError
 from .archives import ZipSource
-from .errors import ArchiveError
 from .unpacking import check_space, full_disk_named
 
 COMPETITION = "rsna-pneumonia-detection-challenge"

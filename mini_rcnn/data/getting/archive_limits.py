@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from .errors import ArchiveError
+from ..errors import ArchiveError
 from .safe_names import refusal, shown_name
 
 MOST_MEMBERS = 200_000  # the challenge has 29,688

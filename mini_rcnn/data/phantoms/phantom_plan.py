@@ -7,7 +7,7 @@ from operator import index as as_index
 
 import numpy as np
 
-from .contradictions import CLASSES
+from ..contradictions import CLASSES
 from .phantom_types import PhantomPlan
 
 NORMAL, NOT_NORMAL, OPACITY = CLASSES

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from .errors import CacheError
+from ..errors import CacheError
 from .shards import PER_SHARD, note_path, read_index, shard_is_whole
 from .shrink import TRUE_MASKS, Task, same_file
 

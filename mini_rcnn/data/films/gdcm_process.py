@@ -1,6 +1,6 @@
 """Decode one frame with GDCM: a description as the argument, the frame on stdin, layout and pixels on stdout.
 
-Run as a script by `mini_rcnn.data.dicom_gdcm`, in a process that may die of it.
+Run as a script by `mini_rcnn.data.films.dicom_gdcm`, in a process that may die of it.
 """
 
 from __future__ import annotations

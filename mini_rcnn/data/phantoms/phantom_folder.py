@@ -7,10 +7,10 @@ import hashlib
 import json
 from pathlib import Path
 
-from .errors import DataError
-from .files import sha256_of
+from ..errors import DataError
+from ..files import sha256_of
+from ..rsna_tables import CLASS_INFO, FILMS, LABELS, PATIENTS
 from .phantom_plan import plan_phantoms
-from .rsna_tables import CLASS_INFO, FILMS, LABELS, PATIENTS
 
 MANIFEST = "phantoms.json"
 JOURNAL = "phantoms.unfinished.jsonl"  # what a run has drawn so far, a line each; gone when it is finished
@@ -22,7 +22,7 @@ def drawing_version():
     """Return a short hash of the code that plans and draws: another one may draw other pixels."""
     digest = hashlib.sha256()
     here = Path(__file__).parent
-    for path in sorted([*here.glob("phantom*.py"), here / "write_dicom.py"]):
+    for path in sorted([*here.glob("phantom*.py"), here.parent / "phantom.py", here.parent / "write_dicom.py"]):
         if path.name not in NOT_DRAWING:
             digest.update(path.name.encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n"))
     return digest.hexdigest()[:16]

@@ -14,10 +14,10 @@ from urllib.parse import urlsplit, urlunsplit
 import requests
 from tqdm import tqdm
 
+from ..errors import ArchiveError
+from ..files import sha256_of, write_json
 from .archive_limits import LARGEST_TOTAL
 from .archives import kind_of
-from .errors import ArchiveError
-from .files import sha256_of, write_json
 from .unpacking import check_space, full_disk_named, size_text
 
 WAITS = (1, 4, 15)  # seconds before each new try that follows one without a byte gained

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from .files import sha256_of, write_json
+from ..files import sha256_of, write_json
 from .safe_names import fault_of_name
 
 MANIFEST = "manifest.json"

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .contradictions import CLASSES
+from ..contradictions import CLASSES
 from .phantom_measures import GREY_QUANTILES
 
 BOX_QUANTILES = (10, 50, 90)  # percent of the boxes

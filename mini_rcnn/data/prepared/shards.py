@@ -13,8 +13,8 @@ import numpy as np
 
 from mini_rcnn.stages.image import ImageGeometry
 
-from .errors import CacheError
-from .files import written_beside
+from ..errors import CacheError
+from ..files import written_beside
 from .shrink import FilmFile, checksum
 
 VERSION = 1  # of the files; one more whenever the same film would give other pixels

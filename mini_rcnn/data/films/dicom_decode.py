@@ -131,10 +131,10 @@ def stored_pixels(parts, dataset, layout, syntax):
 
     Parameters
     ----------
-    parts : mini_rcnn.data.dicom_guard.Parts
+    parts : mini_rcnn.data.films.dicom_guard.Parts
     dataset : pydicom.Dataset
-        What `mini_rcnn.data.dicom_header` let through. It is changed.
-    layout : mini_rcnn.data.dicom_header.Layout
+        What `mini_rcnn.data.films.dicom_header` let through. It is changed.
+    layout : mini_rcnn.data.films.dicom_header.Layout
     syntax : str
 
     Returns

@@ -1,0 +1,1 @@
+"""How films become network-size arrays on disk: the plan of a run, one film, the shards."""
