@@ -311,17 +311,19 @@ def test_a_new_way_of_drawing_is_not_mixed_with_the_old(monkeypatch, drawn, tmp_
 
 
 def test_the_version_follows_the_code_that_draws(monkeypatch, tmp_path):
-    here = Path(phantom_folder.__file__).parent
-    for path in [*here.glob("phantom*.py"), here / "write_dicom.py"]:
-        shutil.copy(str(path), str(tmp_path / path.name))
-    monkeypatch.setattr(phantom_folder, "__file__", str(tmp_path / "phantom_folder.py"))
+    here, there = Path(phantom_folder.__file__).parent, tmp_path / "phantoms"
+    there.mkdir()
+    for path in [*here.glob("phantom*.py"), here.parent / "phantom.py", here.parent / "write_dicom.py"]:
+        shutil.copy(str(path), str(tmp_path / path.relative_to(here.parent)))
+    monkeypatch.setattr(phantom_folder, "__file__", str(there / "phantom_folder.py"))
     before = phantom_folder.drawing_version()
-    for name, matters in (("phantom_statistics.py", False), ("phantom_files.py", False), ("phantom_plan.py", True)):
-        with open(str(tmp_path / name), "a") as file:
-            file.write("#")
-        assert (phantom_folder.drawing_version() != before) == matters
-    (tmp_path / "phantom_plan.py").write_bytes((here / "phantom_plan.py").read_bytes().replace(b"\n", b"\r\n"))
-    assert phantom_folder.drawing_version() == before  # a checkout on Windows
+    drawing = ("phantom.py", "write_dicom.py", "phantoms/phantom_plan.py", "phantoms/phantom_film.py")
+    for name in ("phantoms/phantom_statistics.py", "phantoms/phantom_measures.py", *drawing):
+        content = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(content + b"#")
+        assert (phantom_folder.drawing_version() != before) == (name in drawing), name
+        (tmp_path / name).write_bytes(content.replace(b"\n", b"\r\n"))  # a checkout on Windows
+        assert phantom_folder.drawing_version() == before, name
 
 
 def test_a_full_disk_is_seen_before_the_first_film(monkeypatch, drawn, tmp_path):
