@@ -121,6 +121,6 @@ def test_a_few_steps_lower_the_losses(rng):
         return loss
 
     step = tf.function(step)
-    told = [float(step()) for _ in range(30)]
+    told = [float(step()) for _ in range(60)]
     assert np.isfinite(told).all()
-    assert np.mean(told[-5:]) < 0.8 * np.mean(told[:5])
+    assert told[-1] < 0.75 * told[0]

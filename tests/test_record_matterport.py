@@ -56,7 +56,8 @@ def test_mrcnn_still_says_so(stage, again):
 
 def test_recorded_twice_gives_the_same_bytes(again, tmp_path):
     assert script().main(["--out", str(tmp_path), "--seed", "2022"]) == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in RECORDED.glob("*.npz"))
+    made, there = ({path.name for path in folder.iterdir()} for folder in (tmp_path, RECORDED))
+    assert made <= there and not {name for name in there - made if name.endswith(".npz")}
     for path in tmp_path.iterdir():
         assert path.read_bytes() == (again / path.name).read_bytes(), path.name
 

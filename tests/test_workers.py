@@ -115,7 +115,7 @@ def test_progress_goes_to_stderr(capfd):
 
 
 SCRIPT = """
-import os, sys, time
+import os, signal, sys, time
 from mini_rcnn.data.workers import map_items
 
 def slowly(item):
@@ -124,6 +124,7 @@ def slowly(item):
     return item
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # who is started in the background would not hear Ctrl-C
     for result in map_items(slowly, list(range(500)), workers=2, on_death=None):
         pass
 """
