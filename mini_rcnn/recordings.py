@@ -6,26 +6,13 @@ was recorded with what, and ``cases``, which says which arrays belong together.
 
 from __future__ import annotations
 
-import io
 import json
 import zipfile
 
 import numpy as np
 
 from .cases import Case
-
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can hold: the same arrays give the same bytes
-
-
-def write_arrays(path, arrays):
-    """Write a dict of arrays as an ``.npz`` whose bytes depend on the arrays alone."""
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, array in arrays.items():
-            content = io.BytesIO()
-            np.lib.format.write_array(content, np.asarray(array), allow_pickle=False)
-            entry = zipfile.ZipInfo(f"{name}.npy", date_time=EPOCH)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, content.getvalue())
+from .data.files import write_arrays
 
 
 def save(path, cases, facts):

@@ -15,13 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from .config import Config, from_dict, to_dict
-from .data.files import written_beside
+from .data.files import write_arrays, written_beside
 from .parameters import NORM_PARTS, parameter_shapes
 
 FORMAT = "mini-rcnn weights"
 VERSION = 1
 MAX_BYTES = 4 << 30  # a file that claims to hold more is refused
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can hold: the same weights give the same bytes
 RPN = ("rpn_conv_shared", "rpn_class_raw", "rpn_bbox_pred")  # a model within the model, to Keras
 KERAS_PARTS = {"mean": "moving_mean", "variance": "moving_variance"}
 
@@ -76,13 +75,8 @@ def save_weights(path, weights, config, *, facts=None, dtype=np.float32):
         "facts": facts or {},
         "sha256": checksum(arrays),
     }
-    with written_beside(path) as file, zipfile.ZipFile(file, "w") as archive:
-        for name, array in [("head", np.array(json.dumps(head, sort_keys=True)))] + sorted(arrays.items()):
-            content = io.BytesIO()
-            np.lib.format.write_array(content, array, allow_pickle=False)
-            entry = zipfile.ZipInfo(f"{name}.npy", date_time=EPOCH)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, content.getvalue())
+    with written_beside(path) as file:
+        write_arrays(file, {"head": np.array(json.dumps(head, sort_keys=True)), **dict(sorted(arrays.items()))})
 
 
 def load_weights(path):

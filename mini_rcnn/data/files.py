@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
+import zipfile
 from pathlib import Path
+
+import numpy as np
+
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can hold: the same arrays give the same bytes
 
 
 @contextlib.contextmanager
@@ -46,6 +52,17 @@ def write_json(path, content):
     """Write JSON with sorted keys, whole or not at all: the same content gives the same bytes."""
     with written_beside(path, "w") as file:
         file.write(json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def write_arrays(file, arrays):
+    """Write a dict of arrays to a path or an open file as an ``.npz`` whose bytes depend on the arrays alone."""
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            content = io.BytesIO()
+            np.lib.format.write_array(content, np.asarray(array), allow_pickle=False)
+            entry = zipfile.ZipInfo(f"{name}.npy", date_time=EPOCH)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, content.getvalue())
 
 
 def sha256_of(path):
