@@ -121,10 +121,10 @@ def bring_up_to_date(place, folder, size, records, workers, progress):
     lost = lost_shards(place, old) if old else set()
     plan = make_plan(folder, size, records, old, lost)
     parts = {number: finished_shard(place, number, tasks) for number, tasks in plan.groups}
-    todo = [(number, tasks) for number, tasks in plan.groups if parts[number] is None]
-    tasks = [task for _, group in todo for task in group]
+    left = [(number, tasks) for number, tasks in plan.groups if parts[number] is None]
+    tasks = [task for _, group in left for task in group]
     check_space(place, sum(2 if task.mask_path else 1 for task in tasks) * size * size)
-    parts.update(make_shards(place, size, todo, workers, "preparing" if progress and tasks else None))
+    parts.update(make_shards(place, size, left, workers, "preparing" if progress and tasks else None))
     index = join(size, records, plan.kept, old, list(parts.values()))
     if index != old:
         write_index(place / INDEX, index)
@@ -156,18 +156,18 @@ def check_space(place, n_bytes):
         )
 
 
-def make_shards(place, size, todo, workers, label):
+def make_shards(place, size, left, workers, label):
     """Return ``{number: its Index}`` of the shards that were made and written, in order."""
-    tasks = [task for _, group in todo for task in group]
+    tasks = [task for _, group in left for task in group]
     results, made = iter(map_items(shrink_film, tasks, workers=workers, label=label, on_death=died)), {}
     try:
-        for number, group in todo:
+        for number, group in left:
             made[number] = write_shard(place, number, size, list(itertools.islice(results, len(group))))
         next(results, None)  # ends the bar and the processes
     except OSError as error:
         if error.errno not in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
             raise
-        text = f"{place}: the disk is full; {len(made)} of {len(todo)} shards are written. Make room and run it again."
+        text = f"{place}: the disk is full; {len(made)} of {len(left)} shards are written. Make room and run it again."
         raise CacheError(text) from None
     return made
 
