@@ -258,6 +258,12 @@ def test_planned_opacities_have_masks_in_tight_boxes():
     np.testing.assert_array_equal(phantom.boxes, boxes_of(phantom.masks))
 
 
+def test_an_opacity_planned_below_the_lung_is_drawn_in_it():
+    plan = plan_phantoms(1600, seed=1)[1502]  # its left lung ends above a speck, and the box lies between the two
+    phantom = draw_phantom(plan)
+    assert len(phantom.masks) == 2 and phantom.masks.any(axis=(1, 2)).all()
+
+
 @pytest.mark.parametrize("name, value", [("view", "LAT"), ("sex", "X"), ("exposure", "blue")])
 def test_an_unknown_word_is_refused_by_name(name, value):
     with pytest.raises(ValueError, match=f"plan.{name} must be one of .* got '{value}'"):

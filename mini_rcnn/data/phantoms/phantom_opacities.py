@@ -97,6 +97,24 @@ def place_in_lung(lung, sizes, side, lowness, rng):
     return np.array(boxes)
 
 
+def thickest(lung):
+    """Return the place (y, x) in coarse pixels with the most lung around it."""
+    return np.array(np.unravel_index(np.argmax(cv2.GaussianBlur(lung, (0, 0), 4)), lung.shape)) + 0.5
+
+
+def rows_of_lung(target, lung):
+    """Return a target box and the lung in its rows; where there is none, the box moved to where the lung is thickest.
+
+    A lung may end high above a speck of it in the corner over the diaphragm, and a box lie between the two.
+    """
+    rows = np.arange(COARSE) + 0.5
+    band = soft_step((rows - target[0]) / 3 + 1) * soft_step((target[2] - rows) / 3 + 1)
+    part = lung * band[:, None].astype(np.float32)
+    if part.max() > 0.5:
+        return target, part
+    return target + np.tile(thickest(lung) - (target[:2] + target[2:]) / 2, 2), lung
+
+
 def without_specks(envelope, share):
     """Return the envelope without what it has above ``share`` in pieces under 6 % of the largest."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats((envelope > share).astype(np.uint8), connectivity=8)
@@ -121,7 +139,7 @@ def shape_envelope(target, lung, look, rng):
         blob = soft_step((1.1 - distance) / np.float32(look["softness"])) * lattice * lung
         blob = cv2.GaussianBlur(blob.astype(np.float32), (0, 0), 1.1) / near_lung * lung  # not thinner at borders
         if blob.max() <= 1e-3:  # beside a small or oddly shaped lung: start again at its thickest place
-            middle = np.array(np.unravel_index(np.argmax(cv2.GaussianBlur(lung, (0, 0), 4)), lung.shape)) + 0.5
+            middle = thickest(lung)
             continue
         blob = without_specks(blob / blob.max(), MASK_SHARE)
         found = np.array(box_of(blob > MASK_SHARE, scale=1))
@@ -231,10 +249,7 @@ def add_opacities(canvas, plan, rng):
             raise ValueError(f"canvas.body.lungs must show both lungs for opacities, lung {side} is empty")
         for target in place_in_lung(lungs[side], sizes[[one == side for one in sides]], side, lowness, rng):
             own = {**look, "strength": round(look["strength"] * float(rng.uniform(0.75, 1.1)), 3)}
-            band = soft_step((np.arange(COARSE) + 0.5 - target[0]) / 3 + 1) * soft_step(
-                (target[2] - np.arange(COARSE) - 0.5) / 3 + 1
-            )
-            blob = shape_envelope(target, lungs[side] * band[:, None].astype(np.float32), own, rng)
+            blob = shape_envelope(*rows_of_lung(target, lungs[side]), own, rng)
             envelope = cv2.resize(blob, (WORK, WORK), interpolation=cv2.INTER_LINEAR)
             envelope *= 0.05 + 0.95 * canvas.body.lungs[side]  # what is solid already gets hardly more so
             masks[len(drawn)] = envelope > MASK_SHARE
