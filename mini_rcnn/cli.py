@@ -16,7 +16,9 @@ HELP = """usage: python3 lab.py VERB [arguments]
 
   test            run the tests            python3 lab.py test -k boxes
   data            get, draw, check data    python3 lab.py data phantoms --images 400 --seed 1
-  bench           time stages or data      python3 lab.py bench stages
+  train           train a detector         python3 lab.py train --preset demo --data phantoms --out runs/demo
+  detect          look at films            python3 lab.py detect data/phantoms --out runs/found
+  bench           time the parts           python3 lab.py bench stages
   doctor          explain this machine     python3 lab.py doctor --json
 
 VERB --help says more. `python3 lab.py` alone opens the labs.
@@ -44,6 +46,7 @@ DATA = {
 BENCH = {
     "stages": ("mini_rcnn.bench.stages", "the stages side by side", "bench stages --runs 11"),
     "data": ("mini_rcnn.bench.data", "finished batches a second", "bench data data/phantoms"),
+    "detector": ("mini_rcnn.bench.detector", "detection and training", "bench detector --runs 11"),
 }
 
 
@@ -97,6 +100,20 @@ def bench(arguments):
     return choose("bench", BENCH, arguments)
 
 
+def train(arguments):
+    """Return the exit code of a training."""
+    from mini_rcnn.train import main as train_main
+
+    return train_main(arguments)
+
+
+def detect(arguments):
+    """Return the exit code of a detection."""
+    from mini_rcnn.detect import main as detect_main
+
+    return detect_main(arguments)
+
+
 def doctor(arguments):
     """Return the doctor's exit code: 0 where the lab can be used, else 1."""
     from mini_rcnn.launch.main import doctor as launch_doctor
@@ -104,7 +121,7 @@ def doctor(arguments):
     return launch_doctor(arguments)
 
 
-VERBS = {"test": test, "data": data, "bench": bench, "doctor": doctor}
+VERBS = {"test": test, "data": data, "train": train, "detect": detect, "bench": bench, "doctor": doctor}
 
 
 def main(argv=None):

@@ -37,7 +37,7 @@ def test_an_old_python_can_read_lab_py():
     assert checks[0].lineno < imports[0].lineno  # the version is checked before anything newer is read
 
 
-@pytest.mark.parametrize("verb", [[], ["test"], ["bench"], ["doctor"]])
+@pytest.mark.parametrize("verb", [[], ["test"], ["train"], ["detect"], ["bench"], ["doctor"]])
 def test_help_has_an_example(verb):
     done = run_lab(*verb, "--help")
     assert done.returncode == 0 and "python3 lab.py " + "".join(verb) in done.stdout
@@ -82,7 +82,7 @@ def test_ctrl_c_is_no_traceback(monkeypatch, capsys):
 
 def test_verbs_that_do_not_exist_are_not_promised(capsys):
     assert cli.main(["grade"]) == 2
-    assert "there is no verb 'grade'; there are test, data, bench, doctor" in capsys.readouterr().err
+    assert "there is no verb 'grade'; there are test, data, train, detect, bench, doctor" in capsys.readouterr().err
 
 
 def test_without_a_verb_cli_shows_its_help(capsys):

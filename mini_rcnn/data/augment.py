@@ -20,8 +20,8 @@ from .tones import blur, brightness, contrast, sharpen
 from .warps import affine, boxes_of_masks, film_and_masks, flip
 
 __all__ = [
-    "SLIDES", "AugmentationSettings", "Step", "affine", "apply_step", "augment", "blur", "boxes_of_masks", "brightness",
-    "contrast", "draw_focus", "draw_geometry", "draw_tone", "flip", "piecewise_affine", "sharpen",
+    "SLIDES", "WIDE", "AugmentationSettings", "Step", "affine", "apply_step", "augment", "blur", "boxes_of_masks",
+    "brightness", "contrast", "draw_focus", "draw_geometry", "draw_tone", "flip", "piecewise_affine", "sharpen",
 ]  # fmt: skip
 
 LEAST_STRETCH = 0.05  # of a piecewise map drawn here: no part of a film shrinks to less than a twentieth of its area
@@ -95,6 +95,16 @@ def check_range(key, pair, low, high, low_allowed):
 
 
 SLIDES = AugmentationSettings()
+# For few films: what a film may be without being another disease, mirrored too.
+WIDE = AugmentationSettings(
+    scale_y=(0.85, 1.15),
+    scale_x=(0.85, 1.15),
+    shift_y=(-0.06, 0.06),
+    shift_x=(-0.06, 0.06),
+    rotate=(-6.0, 6.0),
+    shear=(-2.0, 2.0),
+    flip_probability=0.5,
+)
 
 
 class Step(NamedTuple):

@@ -22,6 +22,8 @@ examples:
   python3 lab.py --env modern           the same with today's TensorFlow
   python3 lab.py test                   run the tests
   python3 lab.py test -k boxes          some of them: what stands behind a verb goes to it
+  python3 lab.py train --preset demo --data phantoms --out runs/demo      train a small detector in minutes
+  python3 lab.py detect film.dcm        look at a film with the weights that came along
   python3 lab.py bench stages           time the stages
   python3 lab.py doctor                 what is wanted, found, wrong, and what to type
 
@@ -58,7 +60,8 @@ def parse(argv):
         default=serve.LOOPBACK,
         help="serve to other machines as well, on this address of this machine; the token is still asked for",
     )
-    parser.add_argument("verb", nargs="?", help="test, bench, doctor; without one, the labs are opened")
+    verbs = "test, data, train, detect, bench, doctor; without one, the labs are opened"
+    parser.add_argument("verb", nargs="?", help=verbs)
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="what the verb takes")
     return parser.parse_args(argv)
 

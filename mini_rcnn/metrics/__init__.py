@@ -1,0 +1,1 @@
+"""How good what was found is, once the truth is known."""

@@ -1,0 +1,1 @@
+"""Training from the first weights to the best ones; importing this package alone does not import TensorFlow."""
