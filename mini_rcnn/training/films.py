@@ -1,0 +1,88 @@
+"""The films of a training: drawn if they are phantoms, split by patient and prepared on the way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mini_rcnn.data.cache import open_prepared, prepare_folder
+from mini_rcnn.data.errors import CacheError, DataError
+from mini_rcnn.data.phantom_files import write_phantoms
+from mini_rcnn.data.rsna import load_records
+from mini_rcnn.data.split_files import load_split, split_path, write_split
+from mini_rcnn.data.splits import FRACTIONS, side_records, split_by_patient
+
+from .feed import Data
+
+PHANTOMS = "phantoms"
+SPLIT_SEED = 1  # as of ``data split``
+DRAWN_FRACTIONS = (0.85, 0.15, 0.0)  # of phantoms drawn for a training: more, never seen, are drawn to test with
+
+
+def phantom_folder(preset, seed):
+    """Return where the phantoms of a preset are drawn."""
+    return Path("data", f"phantoms-{preset.name}-{seed}")
+
+
+def folder_of(name, preset, *, seed, quiet=False, tell=print):
+    """Return the folder that ``--data`` means: one that is there, or phantoms that are drawn now.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    folder = Path(name)
+    if folder.is_dir():
+        return folder
+    if name != PHANTOMS:
+        raise DataError(f"{name}: there is no such folder. Draw films: --data {PHANTOMS}")
+    if preset is None or preset.phantoms is None:
+        raise DataError(f"--data {PHANTOMS} needs a preset that says how many films to draw")
+    folder = phantom_folder(preset, seed)
+    tell(f"{folder}: {preset.phantoms} phantoms are drawn, or taken where they are there.")
+    write_phantoms(folder, preset.phantoms, seed=seed, quiet=quiet)
+    split_if_new(folder, load_records(folder), fractions=DRAWN_FRACTIONS, tell=tell)
+    return folder
+
+
+def split_if_new(folder, records, *, fractions=FRACTIONS, tell=print):
+    """Write a folder's split by patient, unless it has one."""
+    path = split_path(folder, "patient")
+    if not path.exists():
+        write_split(path, split_by_patient(records, seed=SPLIT_SEED, fractions=fractions, name="patient"))
+        tell(f"{path}: made, by patient, seed {SPLIT_SEED}.")
+
+
+def load_data(folder, *, size, quiet=False, tell=print):
+    """Return the films of a folder, prepared, and the two sides that a training sees.
+
+    Parameters
+    ----------
+    folder : path
+        In Kaggle's layout.
+    size : int
+        Pixels, side of the network's input.
+    quiet : bool
+    tell : callable
+        Of a text.
+
+    Returns
+    -------
+    data : feed.Data
+        The third side, test, is left alone.
+
+    Raises
+    ------
+    DataError
+        If the tables, the split or the films cannot be used.
+    """
+    records = load_records(folder)
+    split_if_new(folder, records, tell=tell)
+    split = load_split(folder, records)
+    try:
+        prepared = open_prepared(folder, size=size)
+    except CacheError:
+        tell(f"{folder}: the films are prepared for {size} pixels, once.")
+        prepare_folder(folder, size=size, records=records, progress=not quiet)
+        prepared = open_prepared(folder, size=size)
+    return Data(prepared, side_records(split, "train", records), side_records(split, "validation", records))

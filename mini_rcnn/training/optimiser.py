@@ -1,0 +1,112 @@
+"""How gradients change weights: SGD with momentum as Keras 2.2.5 has it, and Adam, on plain variables by name."""
+
+from __future__ import annotations
+
+import tensorflow.compat.v2 as tf
+
+# Adam's numbers, Kingma and Ba, algorithm 1.
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
+
+
+def make_variable(value, name, trainable=False):
+    """Return a variable that every device of a strategy may write, all of them the same value."""
+    return tf.Variable(
+        value,
+        name=name.replace("/", "_"),
+        trainable=trainable,
+        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+    )
+
+
+def global_norm(gradients):
+    """Return the square root of the sum of all squares of all gradients."""
+    return tf.sqrt(tf.add_n([tf.reduce_sum(tf.square(gradient)) for gradient in gradients]))
+
+
+def clip(gradients, norm, limit):
+    """Return gradients, times ``limit / norm`` where the norm of all of them is at least the limit.
+
+    Keras 2.2.5's ``clipnorm``, which takes the norm of all gradients together; tf.keras's takes each one's own. A
+    limit of 0 is none.
+    """
+    if not limit:
+        return gradients
+    scale = tf.where(norm >= limit, limit / norm, tf.ones_like(norm))
+    return [gradient * scale for gradient in gradients]
+
+
+class Sgd:
+    """Stochastic gradient descent with momentum: ``v = momentum * v - rate * g; w = w + v``, as Keras 2.2.5.
+
+    Parameters
+    ----------
+    arrays : mapping of str to variable
+        What may be learnt.
+    momentum : float
+
+    Attributes
+    ----------
+    state : dict of str to variable
+        ``"velocity/NAME"``: what a checkpoint has to keep beside the arrays.
+    """
+
+    def __init__(self, arrays, *, momentum):
+        self.momentum = momentum
+        self.state = {f"velocity/{name}": zeros_like(array, f"velocity/{name}") for name, array in arrays.items()}
+
+    def update(self, arrays, gradients, rate, fine):
+        """Change the arrays in place; where ``fine`` is False nothing changes.
+
+        Parameters
+        ----------
+        arrays, gradients : mapping of str to variable, to tensor
+            Of the same names: those that learn now.
+        rate : tensor, ()
+        fine : tensor, (), bool
+        """
+        for name, gradient in gradients.items():
+            velocity, array = self.state[f"velocity/{name}"], arrays[name]
+            moved = self.momentum * velocity - rate * gradient
+            velocity.assign(tf.where(fine, moved, velocity))
+            array.assign(tf.where(fine, array + moved, array))
+
+
+class Adam:
+    """Adam, Kingma and Ba (2015), algorithm 1, with its own numbers; `Sgd` says the rest.
+
+    Attributes
+    ----------
+    state : dict of str to variable
+        ``"first/NAME"`` and ``"second/NAME"``, the moments, and ``"count"``, the updates so far.
+    """
+
+    def __init__(self, arrays):
+        self.state = {"count": make_variable(tf.constant(0.0), "count")}
+        for name, array in arrays.items():
+            for moment in ("first", "second"):
+                self.state[f"{moment}/{name}"] = zeros_like(array, f"{moment}/{name}")
+
+    def update(self, arrays, gradients, rate, fine):
+        """Change the arrays in place; see `Sgd.update`."""
+        before = self.state["count"]
+        count = before + 1.0
+        step = rate * tf.sqrt(1 - BETA_2**count) / (1 - BETA_1**count)  # section 2, last paragraph
+        epsilon = EPSILON * tf.sqrt(1 - BETA_2**count)
+        before.assign(tf.where(fine, count, before))
+        for name, gradient in gradients.items():
+            first, second, array = self.state[f"first/{name}"], self.state[f"second/{name}"], arrays[name]
+            mean = BETA_1 * first + (1 - BETA_1) * gradient
+            square = BETA_2 * second + (1 - BETA_2) * tf.square(gradient)
+            first.assign(tf.where(fine, mean, first))
+            second.assign(tf.where(fine, square, second))
+            array.assign(tf.where(fine, array - step * mean / (tf.sqrt(square) + epsilon), array))
+
+
+def zeros_like(array, name):
+    """Return a variable of zeros of an array's shape."""
+    return make_variable(tf.zeros(array.shape, tf.float32), name)
+
+
+def make_optimiser(training, arrays):
+    """Return the optimiser that a `TrainingConfig` names, for these arrays."""
+    return Adam(arrays) if training.optimiser == "adam" else Sgd(arrays, momentum=training.momentum)

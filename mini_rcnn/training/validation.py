@@ -1,0 +1,123 @@
+"""How good a network is on the validation side: its losses, the challenge's score, and the threshold that gives it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow.compat.v2 as tf
+
+from mini_rcnn.config import changed
+from mini_rcnn.metrics.rsna import rsna_score
+from mini_rcnn.model import anchors_of, found_on_film, run_stages
+from mini_rcnn.stages.image import normalise
+from mini_rcnn.stages_tf.model import TENSORFLOW
+
+THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20)) + (0.98,)
+MOST_MARKED = 0.05  # of the films without boxes: a threshold that marks as many or more is no choice
+
+
+class Choice(NamedTuple):
+    """A threshold on the score, and what it gives on the validation side."""
+
+    threshold: float
+    score: float  # the challenge's
+    marked: float  # share of films without boxes that get one
+
+
+def mean_losses(judge, batches):
+    """Return the mean of each loss over all images.
+
+    Parameters
+    ----------
+    judge : callable
+        Of a batch: a dict of losses.
+    batches : iterable of Batch
+    """
+    sums, n_images = {}, 0
+    for batch in batches:
+        for name, loss in judge(batch).items():
+            sums[name] = sums.get(name, 0.0) + loss * len(batch.ids)
+        n_images += len(batch.ids)
+    return {name: loss / n_images for name, loss in sums.items()}
+
+
+class Scorer:
+    """Detects on prepared films with weights that change from time to time.
+
+    Parameters
+    ----------
+    config : Config
+    data : feed.Data
+    arrays : mapping of str to variable
+        The weights that are judged, as they are at the time.
+    """
+
+    def __init__(self, config, data, arrays):
+        self.config = changed(config, detections__min_confidence=THRESHOLDS[0])
+        self.prepared = data.prepared
+        self.records = {record.id: record for record in data.validation}
+        anchors = tf.constant(anchors_of(config))
+        # Nobody asks for the masks here, so the graph leaves the mask head out.
+        self.run = tf.function(
+            lambda pixels, window: run_stages(pixels, window, anchors, arrays, self.config, TENSORFLOW)["refined"],
+            autograph=False,
+        )
+
+    def detect(self, record):
+        """Return a film's truth, and the boxes and scores that are found, pixels of the film."""
+        geometry = self.prepared.geometry(record.id)
+        pixels = normalise(self.prepared.image(record.id), mean=self.config.image.mean)
+        window = tf.constant(np.asarray(geometry.window, np.float32))
+        refined = tf.nest.map_structure(lambda one: one.numpy(), self.run(tf.constant(pixels), window))
+        no_masks = np.zeros((len(refined.scores), 1, 1, self.config.n_classes), np.float32)
+        found = found_on_film(refined, no_masks, geometry, self.config)
+        return record.boxes, found.boxes, found.scores
+
+    def choose(self, ids, *, stopped=lambda: False):
+        """Return the `Choice` on the images of these ids; None if it is stopped on the way."""
+        films = []
+        for image_id in ids:
+            if stopped():
+                return None
+            films.append(self.detect(self.records[image_id]))
+        return choose_threshold(films)
+
+
+def choose_threshold(films, thresholds=THRESHOLDS):
+    """Return the threshold with the best score of those that mark few films without boxes.
+
+    Parameters
+    ----------
+    films : sequence of (truth, boxes, scores)
+        Of every film, found with a threshold not above the lowest.
+    thresholds : sequence of float
+
+    Returns
+    -------
+    Choice
+        Of the thresholds that mark fewer than 5 % of the films without boxes, the one with the best score, of equals
+        the highest; where none does, the one that marks the fewest.
+
+    Notes
+    -----
+    A threshold may be applied after suppression: boxes below it never take one above it away.
+
+    Examples
+    --------
+    >>> box = np.array([[0.0, 0, 9, 9]])
+    >>> films = [(box, box, np.array([0.9])), (box[:0], box, np.array([0.4]))]
+    >>> choose_threshold(films, (0.3, 0.5, 0.95))
+    Choice(threshold=0.5, score=1.0, marked=0.0)
+    """
+    choices = []
+    for threshold in thresholds:
+        kept = [(truth, boxes[scores >= threshold], scores[scores >= threshold]) for truth, boxes, scores in films]
+        healthy = [len(boxes) > 0 for truth, boxes, _ in kept if not len(truth)]
+        score = rsna_score(kept)
+        score = 0.0 if score is None or not np.isfinite(score) else float(score)
+        choices.append(Choice(float(threshold), score, float(np.mean(healthy)) if healthy else 0.0))
+    allowed = [choice for choice in choices if choice.marked < MOST_MARKED]
+    if not allowed:
+        return min(choices, key=lambda choice: (choice.marked, -choice.score, -choice.threshold))
+    return max(allowed, key=lambda choice: (choice.score, choice.threshold))
