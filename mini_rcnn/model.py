@@ -83,7 +83,7 @@ def run_stages(pixels, window, anchors, weights, config, stages=NUMPY):
     Parameters
     ----------
     pixels : array of shape (size, size, 3), float32
-    window : sequence of 4 numbers
+    window : array of shape (4,), float32
         Where the film lies in it, pixels.
     anchors : array of shape (A, 4)
         From `anchors_of`.
@@ -98,7 +98,6 @@ def run_stages(pixels, window, anchors, weights, config, stages=NUMPY):
         Boxes among it are in the frame of the convention, see `end_of_box`.
     """
     last = end_of_box(config)
-    frame = np.asarray(window, np.float32) - last
     trace = {"input": pixels, "anchors": anchors}
     trace.update(stages.backbone.resnet(pixels, weights, blocks=config.backbone.blocks))
     trace.update(stages.fpn.feature_pyramid({level: trace[level] for level in ("c2", "c3", "c4", "c5")}, weights))
@@ -122,7 +121,7 @@ def run_stages(pixels, window, anchors, weights, config, stages=NUMPY):
         trace["proposals"].boxes,
         trace["probabilities"],
         trace["deltas"],
-        window=frame,
+        window=window - last,
         min_confidence=config.detections.min_confidence,
         iou_threshold=config.detections.iou_threshold,
         max_detections=config.detections.max_detections,
@@ -192,7 +191,7 @@ def detect(film, weights, config):
         See `run_stages`; also ``"geometry"`` and ``"found"``.
     """
     pixels, geometry = prepare(film, config)
-    trace = run_stages(pixels, geometry.window, anchors_of(config), weights, config)
+    trace = run_stages(pixels, np.asarray(geometry.window, np.float32), anchors_of(config), weights, config)
     trace["geometry"] = geometry
     trace["found"] = found_on_film(trace["refined"], trace["masks"], geometry, config)
     return trace["found"], trace

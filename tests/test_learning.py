@@ -124,3 +124,52 @@ def test_a_few_steps_lower_the_losses(rng):
     told = [float(step()) for _ in range(60)]
     assert np.isfinite(told).all()
     assert told[-1] < 0.75 * told[0]
+
+
+@pytest.mark.parametrize("pooling", ["crop_and_resize", "roi_align"])
+def test_half_precision_gives_close_losses_and_full_gradients(rng, pooling):
+    """The features keep eight bits of a number: losses agree to about a hundredth, where the same boxes are asked."""
+    if tf.version.VERSION.startswith("1."):
+        pytest.skip("TensorFlow 1.15 has no convolution of bfloat16 on a CPU")
+    config = make_config(targets__roi_positive_iou=0.05, heads__pooling=pooling)
+    weights = {name: tf.Variable(array) for name, array in random_weights(config, rng).items()}
+    images, *truth = make_batch(rng)
+    anchors, truth = tf.constant(anchors_of(config)), learning.Truth(*map(tf.constant, truth))
+    dice = learning.throw_dice(tf.constant([0, 0]), 2, len(anchors), N_PROPOSALS)
+
+    @tf.function
+    def step(dtype):
+        with tf.GradientTape() as tape:
+            parts = learning.batch_losses(tf.constant(images), truth, dice, anchors, weights, config, dtype=dtype)
+            total = tf.add_n(list(parts.values()))
+        return parts, tape.gradient(total, weights)
+
+    full, _ = step(None)
+    half, gradients = step(tf.bfloat16)
+    for name, loss in half.items():
+        assert loss.dtype == tf.float32
+        np.testing.assert_allclose(float(loss), float(full[name]), rtol=0.1, err_msg=name)
+        assert float(loss) != float(full[name])
+    assert {gradient.dtype for gradient in gradients.values() if gradient is not None} == {tf.float32}
+    assert all(np.isfinite(gradient.numpy()).all() for gradient in gradients.values() if gradient is not None)
+    assert {name for name, gradient in gradients.items() if gradient is None} == set()
+
+
+def test_weights_that_are_no_numbers_give_such_losses_and_the_process_lives(rng):
+    config = make_config()
+    weights = random_weights(config, rng)
+    weights["rpn_bbox_pred/bias"][:] = [np.nan, 0, np.inf, -np.inf] * 3
+    images, *truth = make_batch(rng)
+    anchors, truth = tf.constant(anchors_of(config)), learning.Truth(*map(tf.constant, truth))
+    weights = {name: tf.Variable(array) for name, array in weights.items()}
+
+    @tf.function
+    def step():
+        dice = learning.throw_dice(tf.constant([0, 0]), 2, len(anchors), N_PROPOSALS)
+        with tf.GradientTape() as tape:
+            parts = learning.batch_losses(tf.constant(images), truth, dice, anchors, weights, config)
+            total = tf.add_n(list(parts.values()))
+        return parts, tape.gradient(total, list(weights.values()), unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+    losses_told, _ = step()
+    assert not np.isfinite(float(losses_told["rpn_box"]))

@@ -7,7 +7,7 @@ import tensorflow.compat.v2 as tf
 from mini_rcnn.stages.heads import MASK_LAYERS
 
 from .backbone import conv_layer, conv_norm
-from .ops import relu, softmax, transposed_conv2x2
+from .ops import add_bias, full_precision, relu, softmax, transposed_conv2x2
 
 
 def box_head(pooled, weights):
@@ -15,9 +15,14 @@ def box_head(pooled, weights):
     hidden = relu(conv_norm(pooled, weights, "mrcnn_class_conv1", "mrcnn_class_bn1", padding="valid"))
     hidden = relu(conv_norm(hidden, weights, "mrcnn_class_conv2", "mrcnn_class_bn2"))
     hidden = tf.reshape(hidden, (-1, hidden.shape[-1]))
-    logits = tf.matmul(hidden, weights["mrcnn_class_logits/kernel"]) + weights["mrcnn_class_logits/bias"]
-    deltas = tf.matmul(hidden, weights["mrcnn_bbox_fc/kernel"]) + weights["mrcnn_bbox_fc/bias"]
+    logits, deltas = (full_precision(dense(hidden, weights, name)) for name in ("mrcnn_class_logits", "mrcnn_bbox_fc"))
     return logits, softmax(logits), tf.reshape(deltas, (-1, logits.shape[1], 4))
+
+
+def dense(values, weights, name):
+    """Return the values (N, C) times the kernel, plus the bias, that stand under a layer's name."""
+    kernel = tf.cast(weights[f"{name}/kernel"], values.dtype)
+    return add_bias(tf.matmul(values, kernel), weights[f"{name}/bias"])
 
 
 def mask_head(pooled, weights):
@@ -31,5 +36,5 @@ def mask_head(pooled, weights):
     for i in MASK_LAYERS:
         feature = relu(conv_norm(feature, weights, f"mrcnn_mask_conv{i}", f"mrcnn_mask_bn{i}"))
     larger = transposed_conv2x2(feature, weights["mrcnn_mask_deconv/kernel"], weights["mrcnn_mask_deconv/bias"])
-    logits = conv_layer(relu(larger), weights, "mrcnn_mask")[:n_boxes]
+    logits = full_precision(conv_layer(relu(larger), weights, "mrcnn_mask")[:n_boxes])
     return logits, tf.sigmoid(logits)

@@ -49,8 +49,15 @@ def throw_dice(seed, n_images, n_anchors, n_proposals):
 
 
 def batch_rpn_targets(anchors, truth_boxes, dice, config):
-    """Return the targets of the region proposal network, labels (B, A) and deltas (B, A, 4)."""
-    settings, n_anchors = config.targets, anchors.shape[0]
+    """Return the targets of the region proposal network, labels (B, A) and deltas (B, A, 4).
+
+    In the frame of continuous boxes, whatever the convention, as Matterport: its data generator compares boxes before
+    they are normalised.
+    """
+    settings, n_anchors, last = config.targets, anchors.shape[0], end_of_box(config)
+    anchors += last
+    real = tf.reduce_any(tf.not_equal(truth_boxes, 0), axis=-1, keepdims=True)
+    truth_boxes = tf.where(real, truth_boxes + last, truth_boxes)
 
     def of_image(boxes, priority):
         return rpn_targets(
@@ -94,10 +101,11 @@ def batch_head_targets(proposals, truth, dice, config):
         tf.TensorSpec((), tf.int64),
         tf.TensorSpec((), tf.int64),
     )
-    return each_image(of_image, (proposals.boxes, proposals.counts, *truth, dice), result)
+    asked = each_image(of_image, (proposals.boxes, proposals.counts, *truth, dice), result)
+    return tf.nest.map_structure(tf.stop_gradient, asked)
 
 
-def batch_losses(images, truth, dice, anchors, weights, config):
+def batch_losses(images, truth, dice, anchors, weights, config, *, dtype=None):
     """Return the five losses of a batch, by name.
 
     Parameters
@@ -110,6 +118,9 @@ def batch_losses(images, truth, dice, anchors, weights, config):
         From `mini_rcnn.model.anchors_of`.
     weights : mapping of str to variable
     config : Config
+    dtype : tf.DType, optional
+        Of the features, such as ``tf.bfloat16``; default the images'. Logits, deltas, targets, losses and weights stay
+        float32, and so do gradients.
 
     Returns
     -------
@@ -121,43 +132,67 @@ def batch_losses(images, truth, dice, anchors, weights, config):
     Mask R-CNN, section 3: the sum is what is learnt on, all with weight 1. Proposals and targets are taken as given: no
     gradient goes through them. In the convention "matterport" the rows that fill up count as background, as there.
     """
-    last = end_of_box(config)
-    pyramid = feature_pyramid(resnet(images, weights, blocks=config.backbone.blocks), weights)
+    pyramid = pyramid_of(images, weights, config, dtype)
     logits, objectness, deltas = region_proposal_network(pyramid, weights)
+    proposals = training_proposals(objectness, deltas, anchors, config)
+    asked = batch_head_targets(proposals, truth, dice.proposals, config)
+    return {
+        **rpn_losses(logits, deltas, anchors, truth, dice, config),
+        **box_losses(pyramid, asked, weights, config),
+        "head_mask": mask_loss(pyramid, asked, weights, config),
+    }
+
+
+def pyramid_of(images, weights, config, dtype=None):
+    """Return the feature pyramid of a batch, its features of a dtype."""
+    images = tf.cast(images, dtype or images.dtype)
+    return feature_pyramid(resnet(images, weights, blocks=config.backbone.blocks), weights)
+
+
+def rpn_losses(logits, deltas, anchors, truth, dice, config):
+    """Return the region proposal network's two losses, by name."""
     wanted = batch_rpn_targets(anchors, truth.boxes, dice.anchors, config)
-    proposals = propose(
+    return {
+        "rpn_class": losses.rpn_class_loss(logits, wanted.labels),
+        "rpn_box": losses.rpn_box_loss(deltas, wanted.labels, wanted.deltas),
+    }
+
+
+def training_proposals(objectness, deltas, anchors, config):
+    """Return the proposals of a batch to learn from, `BatchedProposals`; no gradient goes through them."""
+    return propose(
         tf.stop_gradient(objectness),
         tf.stop_gradient(deltas),
         anchors,
-        window=np.array([0, 0, config.image.size, config.image.size], np.float32) - last,
+        window=np.array([0, 0, config.image.size, config.image.size], np.float32) - end_of_box(config),
         pre_nms_limit=config.proposals.pre_nms_limit,
         max_proposals=config.proposals.max_training_proposals,
         iou_threshold=config.proposals.iou_threshold,
         delta_std=config.proposals.delta_std,
     )
-    asked = tf.nest.map_structure(tf.stop_gradient, batch_head_targets(proposals, truth, dice.proposals, config))
-    n_rows = config.targets.max_rois
-    pool = {"image_size": config.image.size, "method": config.heads.pooling}
-    pooled = pyramid_roi_align(pyramid, asked.boxes + last, output_size=config.heads.box_pool_size, **pool)
-    pooled = tf.reshape(pooled, (-1, *pooled.shape[2:]))
-    class_logits, _, head_deltas = box_head(pooled, weights)
+
+
+def box_losses(pyramid, asked, weights, config):
+    """Return the box head's two losses, by name."""
+    options = {"image_size": config.image.size, "method": config.heads.pooling}
+    pooled = pyramid_roi_align(
+        pyramid, asked.boxes + end_of_box(config), output_size=config.heads.box_pool_size, **options
+    )
+    logits, _, deltas = box_head(tf.reshape(pooled, (-1, *pooled.shape[2:])), weights)
     class_ids = tf.reshape(asked.class_ids, (-1,))
-    counted = tf.range(n_rows, dtype=tf.int64) < asked.count[:, None]  # (B, R)
+    counted = tf.range(config.targets.max_rois, dtype=tf.int64) < asked.count[:, None]  # (B, R)
     counted = tf.reshape(counted | (config.convention == "matterport"), (-1,))
     return {
-        "rpn_class": losses.rpn_class_loss(logits, wanted.labels),
-        "rpn_box": losses.rpn_box_loss(deltas, wanted.labels, wanted.deltas),
-        "head_class": losses.head_class_loss(class_logits, class_ids, counted),
-        "head_box": losses.head_box_loss(head_deltas, class_ids, tf.reshape(asked.deltas, (-1, 4))),
-        "head_mask": mask_loss(pyramid, asked, last, weights, config),
+        "head_class": losses.head_class_loss(logits, class_ids, counted),
+        "head_box": losses.head_box_loss(deltas, class_ids, tf.reshape(asked.deltas, (-1, 4))),
     }
 
 
-def mask_loss(pyramid, asked, last, weights, config):
+def mask_loss(pyramid, asked, weights, config):
     """Return the mask head's loss over the objects of a batch; without an object it is 0 and costs nothing."""
     most_objects = asked.masks.shape[1]
     is_object = tf.range(most_objects, dtype=tf.int64) < asked.n_objects[:, None]  # (B, Q)
-    boxes = asked.boxes[:, :most_objects] + last
+    boxes = asked.boxes[:, :most_objects] + end_of_box(config)
     options = {"image_size": config.image.size, "method": config.heads.pooling}
     pooled = pyramid_roi_align(pyramid, boxes, output_size=config.heads.mask_pool_size, **options)
     logits, _ = mask_head(tf.boolean_mask(pooled, is_object), weights)

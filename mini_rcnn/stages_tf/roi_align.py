@@ -165,11 +165,16 @@ def crop(images, normalised, image_ids, output_size):
     """Return samples, (N, h, w, C), between ends of which 0 is the middle of the map's first cell and 1 of its last."""
     if images.dtype == tf.float64:
         return crop_exactly(images, tf.cast(normalised, tf.float64), image_ids, output_size)
-    first, last = tf.split(tf.cast(normalised, tf.float32), 2, axis=1)  # (N, 2) each
+    normalised = tf.cast(normalised, tf.float32)
+    # TensorFlow's operation reads beyond the map where a box is not finite, which ends the process.
+    normalised = tf.where(tf.math.is_finite(normalised), normalised, -tf.ones_like(normalised))
+    first, last = tf.split(normalised, 2, axis=1)  # (N, 2) each
     # A sample meant for the very edge must not miss the map by a rounding error: there it would be 0.
     on_map = (last >= 0) & (last <= 1)
     last = tf.where(on_map, tf.clip_by_value(last, EDGE / 8, 1 - EDGE), last)
-    crops = tf.image.crop_and_resize(images, tf.concat([first, last], axis=1), image_ids, output_size)
+    crops = tf.image.crop_and_resize(
+        tf.cast(images, tf.float32), tf.concat([first, last], axis=1), image_ids, output_size
+    )
     return tf.cast(crops, images.dtype)
 
 

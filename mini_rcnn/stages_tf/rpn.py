@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow.compat.v2 as tf
 
 from .backbone import conv_layer
-from .ops import relu, softmax
+from .ops import full_precision, relu, softmax
 
 
 def rpn_level(feature, weights):
@@ -15,7 +15,7 @@ def rpn_level(feature, weights):
     batch = tf.shape(feature)[:-3]
     logits = tf.reshape(conv_layer(shared, weights, "rpn_class_raw"), tf.concat([batch, [-1, 2]], 0))
     deltas = tf.reshape(conv_layer(shared, weights, "rpn_bbox_pred"), tf.concat([batch, [-1, 4]], 0))
-    return logits, deltas
+    return full_precision(logits), full_precision(deltas)
 
 
 def region_proposal_network(pyramid, weights):

@@ -39,13 +39,17 @@ def deltas_between(boxes, targets):
     return tf.where(solid, deltas, tf.zeros_like(deltas))
 
 
-def lowest(priority, members, limit):
-    """Return which members have the ``limit`` lowest priorities, (N,) bool; of equal ones the lower index."""
+def lowest(priority, members, limit, *, most):
+    """Return which members have the ``limit`` lowest priorities, (N,) bool; of equal ones the lower index.
+
+    ``most`` is a plain number that ``limit`` never exceeds: so many are put in order, not all.
+    """
     n_members = tf.size(priority)
+    most = tf.minimum(most, n_members)
     infinite = tf.constant(float("inf"), priority.dtype)
-    order = tf.math.top_k(-tf.where(members, priority, infinite), n_members).indices
-    ranks = tf.scatter_nd(order[:, None], tf.range(n_members), [n_members])
-    return members & (ranks < tf.cast(tf.maximum(limit, 0), tf.int32))
+    first = tf.math.top_k(-tf.where(members, priority, infinite), most).indices
+    taken = tf.cast(tf.range(most) < tf.cast(limit, tf.int32), tf.int32)
+    return members & (tf.scatter_nd(first[:, None], taken, [n_members]) > 0)
 
 
 def rpn_targets(
@@ -70,9 +74,9 @@ def rpn_targets(
     best_anchors = tf.boolean_mask(tf.argmax(overlaps[:, :-1], axis=0), real)  # (real truths,)
     nearest = tf.scatter_nd(best_anchors[:, None], tf.ones_like(best_anchors), [tf.cast(n_anchors, tf.int64)]) > 0
     is_object = nearest | (best >= positive_iou)
-    objects = lowest(priority, is_object, limit // 2)
+    objects = lowest(priority, is_object, limit // 2, most=limit // 2)
     left = limit - tf.reduce_sum(tf.cast(objects, tf.int32))
-    background = lowest(priority, ~is_object & (best < negative_iou), left)
+    background = lowest(priority, ~is_object & (best < negative_iou), left, most=limit)
     labels = tf.where(objects, OBJECT, tf.where(background, BACKGROUND, NEUTRAL))
     fitting = tf.gather(tf.pad(truth, [[0, 1], [0, 0]]), tf.argmax(overlaps, axis=1))  # (A, 4)
     deltas = tf.where(objects[:, None], deltas_between(anchors, fitting) / std, tf.zeros_like(anchors))
@@ -95,12 +99,12 @@ def head_targets(
     there = tf.range(length(proposals, 0)) < tf.cast(n_proposals, tf.int32)
     overlaps = tf.pad(iou_of(proposals, truth), [[0, 0], [0, 1]])  # (N, M + 1)
     best = tf.reduce_max(overlaps, axis=1)
-    objects = lowest(priority, there & (best >= positive_iou), most_objects)
+    objects = lowest(priority, there & (best >= positive_iou), most_objects, most=most_objects)
     n_objects = tf.reduce_sum(tf.cast(objects, tf.int32))
     wanted = limit
     if negatives != "full":
         wanted = tf.cast(tf.constant(1 / positive_share, tf.float32) * tf.cast(n_objects, tf.float32), tf.int32)
-    background = lowest(priority, there & (best < positive_iou), wanted - n_objects)
+    background = lowest(priority, there & (best < positive_iou), wanted - n_objects, most=limit)
     # Objects first, by priority, then background, by priority, then what fills up.
     rank = tf.cast(priority, tf.float32) + tf.where(objects, 0.0, tf.where(background, 2.0, 4.0))
     n_rows = min(limit, length(proposals, 0)) if isinstance(length(proposals, 0), int) else limit

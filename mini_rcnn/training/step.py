@@ -13,7 +13,7 @@ from mini_rcnn.parameters import is_recorded
 from mini_rcnn.stages_tf.learning import LOSSES, Dice, Truth, batch_losses, throw_dice, weight_decay
 
 from .devices import mean_of_devices, n_devices_of, run_on_all, share_of_device
-from .optimiser import clip, global_norm, make_optimiser, make_variable
+from .optimiser import clip, either, global_norm, make_optimiser, make_variable
 from .settings import LAYERS
 
 DICE_OF_VALIDATION = 1 << 30  # steps are counted from here for the dice of validation
@@ -179,8 +179,8 @@ class Learner:
         decay = tf.minimum(self.training.average, (1 + count) / (10 + count))
         for name in learnt:
             average = self.averages[name]
-            average.assign(tf.where(fine, decay * average + (1 - decay) * self.arrays[name], average))
-        count.assign(tf.where(fine, count + 1, count))
+            average.assign(either(fine, decay * average + (1 - decay) * self.arrays[name], average))
+        count.assign(either(fine, count + 1, count))
 
     def state(self):
         """Return everything that a checkpoint has to keep, arrays by name."""

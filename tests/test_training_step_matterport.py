@@ -1,0 +1,82 @@
+"""One whole training step: Matterport's own graph against ours, dice fixed, losses and gradients. Classic only."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import Later
+from networks import random_weights, small_config
+
+from mini_rcnn.config import changed
+from mini_rcnn.matterport_training import MatterportTrainer
+from mini_rcnn.model import anchors_of, end_of_box
+from mini_rcnn.parameters import is_recorded
+
+tf = Later("tensorflow.compat.v2")
+learning = Later("mini_rcnn.stages_tf.learning")
+CONFIG = changed(
+    small_config(convention="matterport", proposals__rpn_channels=512, heads__mask_channels=256),
+    backbone__blocks=(3, 4, 6, 3),
+    backbone__width=64,
+    backbone__pyramid_channels=64,
+    heads__box_units=128,
+    anchors__scales=(16, 32, 64, 96, 128),
+    proposals__max_training_proposals=200,
+    targets__negatives="skip",
+    targets__max_rois=24,
+    targets__max_anchors=64,
+)
+
+
+@pytest.fixture(scope="module")
+def weights():
+    return random_weights(CONFIG, np.random.default_rng(11))
+
+
+@pytest.fixture(scope="module")
+def batch():
+    """Return images, boxes, classes and masks of two images with two boxes each."""
+    rng = np.random.default_rng(4)
+    images = np.kron(rng.uniform(-100, 100, (2, 16, 16, 1)), np.ones((1, 8, 8, 3))).astype(np.float32)
+    boxes = np.array([[[10, 20, 70, 64], [40, 70, 110, 120]], [[20, 10, 60, 90], [64, 64, 120, 112]]], np.float32)
+    return images, boxes, np.ones((2, 2), np.int64), rng.random((2, 2, 56, 56)) > 0.4
+
+
+def our_step(weights, batch, anchor_dice):
+    """Return our losses and gradients, where of too many proposals the first stay."""
+    images, boxes, class_ids, masks = batch
+    variables = {name: tf.Variable(array) for name, array in weights.items()}
+    n_proposals = CONFIG.proposals.max_training_proposals
+    first = np.tile(np.arange(n_proposals, dtype=np.float32) / n_proposals, (2, 1))
+    dice = learning.Dice(tf.constant(anchor_dice), tf.constant(first))
+    truth = learning.Truth(*map(tf.constant, (boxes - end_of_box(CONFIG), class_ids, masks)))
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            parts = learning.batch_losses(
+                tf.constant(images), truth, dice, tf.constant(anchors_of(CONFIG)), variables, CONFIG
+            )
+            total = tf.add_n(list(parts.values()))
+        return parts, tape.gradient(total, variables)
+
+    parts, gradients = step()
+    learnt = {name: gradient.numpy() for name, gradient in gradients.items() if not is_recorded(name)}
+    return {name: float(loss) for name, loss in parts.items()}, learnt
+
+
+def test_one_step_has_matterports_losses_and_gradients(weights, batch):
+    rng = np.random.default_rng(9)
+    anchor_dice = rng.random((2, len(anchors_of(CONFIG)))).astype(np.float32)
+    losses, gradients = our_step(weights, batch, anchor_dice)
+    trainer = MatterportTrainer(CONFIG, weights, fixed=True, cut=True)
+    inputs = trainer.inputs(*batch, anchor_dice)
+    theirs = trainer.gradients(inputs)
+    assert set(theirs) == set(gradients)
+    told = trainer.step(inputs)
+    for name, loss in losses.items():
+        assert loss > 0
+        np.testing.assert_allclose(loss, told[name], rtol=1e-4, err_msg=name)
+    for name, gradient in gradients.items():
+        error = np.linalg.norm(gradient - theirs[name]) / max(np.linalg.norm(theirs[name]), 1e-6)
+        assert error < 1e-2, (name, error)
