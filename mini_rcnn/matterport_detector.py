@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
+from unittest import mock
 
 import numpy as np
 
+from .conventions import nudge_inside
 from .matterport import load, quietly
 from .model import Found
 from .weights import write_matterport
 
 SAME_SCORE = 1e-4
+LAST = float(nudge_inside(1))
 NAMES = {(3, 4, 6, 3): "resnet50", (3, 4, 23, 3): "resnet101"}
 
 
@@ -68,15 +72,19 @@ class MatterportDetector:
         Ours.
     weights : mapping of str to ndarray
         By our names; handed over as an ``.h5`` file, as to anybody else's Matterport.
+    nudged : bool
+        Whether boxes that end on the image's last pixel are pooled a hair before it, see `nudge_inside`: Matterport's
+        own graph reads zeros for a row or column of some of them, and what it finds there is chance.
     """
 
     @quietly
-    def __init__(self, config, weights):
+    def __init__(self, config, weights, *, nudged=False):
         modules = load()
         import keras.backend as keras_backend
 
         self.backend, self.graph = keras_backend, modules.tf.Graph()
-        with self.graph.as_default(), tempfile.TemporaryDirectory() as folder:
+        nudge = pooling_nudged(modules) if nudged else contextlib.ExitStack()
+        with self.graph.as_default(), tempfile.TemporaryDirectory() as folder, nudge:
             self.session = modules.tf.Session()
             keras_backend.set_session(self.session)
             self.network = modules.model.MaskRCNN("inference", matterport_config(config), folder)
@@ -106,6 +114,17 @@ class MatterportDetector:
         with self.graph.as_default():
             self.backend.set_session(self.session)
             self.network.keras_model.save_weights(str(path))
+
+
+def pooling_nudged(modules):
+    """Return a context in which a graph's boxes that end on the last pixel are pooled a hair before it."""
+    tf = modules.tf
+    plain = tf.image.crop_and_resize
+
+    def crop_and_resize(image, boxes, *rest, **options):
+        return plain(image, tf.where(tf.equal(boxes, 1), tf.fill(tf.shape(boxes), LAST), boxes), *rest, **options)
+
+    return mock.patch.object(modules.model.tf.image, "crop_and_resize", crop_and_resize)
 
 
 class Agreement(NamedTuple):

@@ -12,8 +12,11 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
+
+from mini_rcnn.weights import load_weights, save_weights
 
 from . import detector_inputs as inputs
 from .stages import describe_machine, quieten_tensorflow
@@ -58,12 +61,10 @@ def ratios(sides):
     return {"ratio": theirs["median_s"] / ours["median_s"], "ratio_shortest": theirs["shortest_s"] / ours["shortest_s"]}
 
 
-def measure_detection(config, network, n_runs):
+def measure_detection(config, network, weights, n_runs):
     """Return what detection takes, by how much is found on the films."""
     films = list(inputs.make_films(config.image.size))
-    sides = {
-        side: inputs.detector_of(side, config, inputs.make_weights(config)) for side in inputs.sides_there(network)
-    }
+    sides = {side: inputs.detector_of(side, config, weights) for side in inputs.sides_there(network)}
     results = {}
     for name, certainty in inputs.FOUND.items():
         counts = {}
@@ -87,11 +88,11 @@ class FilmAfterFilm:
         return self.find(self.films[self.calls % len(self.films)])
 
 
-def measure_training(config, network, n_runs):
+def measure_training(config, network, weights, n_runs):
     """Return what a training step takes, side by side, and the parts of ours."""
     from .detector_parts import StepParts
 
-    weights, batch = inputs.make_weights(config), inputs.make_batch(config, BATCH_SIZE)
+    batch = inputs.make_batch(config, BATCH_SIZE)
     steps = {side: inputs.step_of(side, config, weights, batch) for side in inputs.sides_there(network)}
     result = summary(take_turns(steps, n_runs))
     result["images_per_s"] = {side: BATCH_SIZE / told["median_s"] for side, told in result["sides"].items()}
@@ -123,9 +124,9 @@ def peak_of_process():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # macOS: bytes
 
 
-def hold(part, side, config):
+def hold(part, side, path):
     """Return the most memory of this process after two runs of one part on one side."""
-    weights = inputs.random_start(config, seed=1)
+    weights, config, _ = load_weights(path)
     if part == "detection":
         _, find = inputs.detector_of(side, config, weights)
         run = FilmAfterFilm(find, list(inputs.make_films(config.image.size)))
@@ -136,29 +137,33 @@ def hold(part, side, config):
     return peak_of_process()
 
 
-def memory_elsewhere(part, network, size):
+def memory_elsewhere(part, network, weights, config):
     """Return `hold` of each side, MiB, measured in a fresh process each."""
     peaks = {}
-    for side in inputs.sides_there(network):
-        arguments = ["--memory-of", part, side, "--network", network, "--size", str(size)]
-        command = [sys.executable, "-c", f"from {__name__} import main; main({arguments!r})"]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        peaks[side] = float(done.stdout.split()[-1])
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "bench.weights.npz")
+        save_weights(path, weights, config)
+        for side in inputs.sides_there(network):
+            arguments = ["--memory-of", part, side, path]
+            command = [sys.executable, "-c", f"from {__name__} import main; main({arguments!r})"]
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            peaks[side] = float(done.stdout.split()[-1])
     return peaks
 
 
 def measure(options, report):
     """Return everything asked for, as a dict that JSON can hold."""
     config = inputs.make_config(options.network, options.size)
+    weights = inputs.make_weights(config)
     told = {"machine": describe_machine(), "network": options.network, "size": options.size}
     for part, function in zip(PARTS, (measure_detection, measure_training)):
         if options.part in (part, "all"):
             report(f"timing {part} ...")
-            measured = function(config, options.network, options.runs or RUNS[part])
+            measured = function(config, options.network, weights, options.runs or RUNS[part])
             told[part] = {"time": measured} if part == "training" else {"by_found": measured}
             if not options.no_memory:
                 report(f"memory of {part} ...")
-                told[part]["peak_mib"] = memory_elsewhere(part, options.network, options.size)
+                told[part]["peak_mib"] = memory_elsewhere(part, options.network, weights, config)
     return {**told, "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None}
 
 
@@ -176,7 +181,7 @@ def make_parser():
     parser.add_argument("--no-memory", action="store_true", help="leave peak memory out, which takes a process each")
     parser.add_argument("--beside", metavar="FILE", help="JSON of a run in the classic environment to compare with")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--memory-of", nargs=2, metavar=("PART", "SIDE"), help=argparse.SUPPRESS)
+    parser.add_argument("--memory-of", nargs=3, metavar=("PART", "SIDE", "WEIGHTS"), help=argparse.SUPPRESS)
     return parser
 
 
@@ -196,7 +201,7 @@ def main(argv=None):
         parser.error(str(error))
     quieten_tensorflow()
     if options.memory_of:
-        print(hold(*options.memory_of, inputs.make_config(options.network, options.size)))
+        print(hold(*options.memory_of))
         return 0
     told = measure(options, lambda text: print(text, file=sys.stderr, flush=True))
     print(json.dumps(told, indent=2) if options.json else table(told, other))

@@ -13,8 +13,8 @@ SLIPS = (
     (
         "RPN_ANCHOR_SCALES = (32, 64, 128, 256) is one short of the five levels: the network gives 16,368 scores for "
         "16,320 anchors, and stops with an index error on a CPU",
-        "anchors.scales = (16, 32, 64, 128, 256): at 256 pixels the smallest opacities of RSNA's are 10 pixels wide, and no "
-        "film can hold one of 512",
+        "anchors.scales = (16, 32, 64, 128, 256): at 256 pixels the smallest opacities of RSNA's are 10 pixels wide, "
+        "and no film can hold one of 512",
     ),
     (
         "TRAIN_ROIS_PER_IMAGES is no setting of Matterport's (TRAIN_ROIS_PER_IMAGE): 200 were used and not 32",
@@ -137,7 +137,7 @@ DEMO = Preset(
     ),
     source="Found by trying, for phantoms and two CPU cores. Most is owed to recorded statistics: without them a "
     "network from nothing finds next to nothing in this time.",
-    cost="5 to 6 minutes on two CPU cores, drawing and preparing the films among them; 2 GB.",
+    cost="Two minutes on two CPU cores to draw and prepare the films, then four to five to train; 2 GB.",
     phantoms=1280,
 )
 PRESETS = {preset.name: preset for preset in (DEMO, SLIDES, GPU)}

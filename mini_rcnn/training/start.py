@@ -8,8 +8,12 @@ from mini_rcnn.weights import shapes_of
 
 # Layers that give the answers begin near zero: the first answers are "nothing here", and no loss is large.
 LAST_LAYERS = {
-    "rpn_class_raw": 0.01, "rpn_bbox_pred": 0.01, "mrcnn_class_logits": 0.01, "mrcnn_bbox_fc": 0.001, "mrcnn_mask": 0.01,
-}  # fmt: skip
+    "rpn_class_raw": 0.01,
+    "rpn_bbox_pred": 0.01,
+    "mrcnn_class_logits": 0.01,
+    "mrcnn_bbox_fc": 0.001,
+    "mrcnn_mask": 0.01,
+}
 LINEAR = "fpn_"  # layers without a rectifier behind them
 BACKGROUND_BIAS = {"rpn_class_raw": 2.0, "mrcnn_class_logits": 1.0}  # what background is ahead by
 RESIDUAL_GAMMA = 0.5  # of a block's last normalisation: a deep network begins close to the identity

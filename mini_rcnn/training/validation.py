@@ -14,7 +14,7 @@ from mini_rcnn.stages.image import normalise
 from mini_rcnn.stages_tf.model import TENSORFLOW
 
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20)) + (0.98,)
-MOST_MARKED = 0.05  # of the films without boxes: a threshold that marks as many or more is no choice
+MOST_MARKED = 0.04  # of the films without boxes: a threshold that marks as many or more is no choice
 
 
 class Choice(NamedTuple):
@@ -96,7 +96,7 @@ def choose_threshold(films, thresholds=THRESHOLDS):
     Returns
     -------
     Choice
-        Of the thresholds that mark fewer than 5 % of the films without boxes, the one with the best score, of equals
+        Of the thresholds that mark fewer than 4 % of the films without boxes, the one with the best score, of equals
         the highest; where none does, the one that marks the fewest.
 
     Notes
