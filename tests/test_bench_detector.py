@@ -7,6 +7,7 @@ import json
 import pytest
 
 from mini_rcnn.bench import detector as bench
+from mini_rcnn.bench import detector_inputs as inputs
 from mini_rcnn.bench.detector_table import read_other, table
 
 TIMED = {"ours": [0.3, 0.1, 0.2], "Matterport": [0.5, 0.6, 0.4]}
@@ -75,3 +76,12 @@ def test_wrong_arguments_are_refused(arguments, capsys):
         bench.main(arguments)
     assert stopped.value.code == 2
     assert "error" in capsys.readouterr().err
+
+
+def test_every_step_is_the_same_work():
+    """Weights that moved would soon propose no objects, and leave the mask head idle on our side alone."""
+    config = inputs.make_config("tiny", 64)
+    step = inputs.step_of("ours", config, inputs.make_weights(config), inputs.make_batch(config, 2))
+    told = [step() for _ in range(3)]
+    assert all(one["head_mask"] > 0 for one in told)
+    assert max(one["total"] for one in told) < 2 * min(one["total"] for one in told)
