@@ -31,8 +31,8 @@ NETWORKS = {
     "resnet50": {"backbone__blocks": (3, 4, 6, 3)},
     "tiny": TINY,
 }
-# How sure the networks are that a box is an object, so that a film shows nothing at all, or as much as can be told.
-FOUND = {"nothing found": -20.0, "as many as there may be": 3.0}
+# How sure the networks are that a box is an object, so that a film shows nothing at all, or dozens of boxes.
+FOUND = {"nothing found": -20.0, "dozens found": 3.0}
 
 
 def make_config(network, size):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mini_rcnn.config import Config, changed, nearest
 
@@ -140,7 +140,31 @@ DEMO = Preset(
     cost="Two minutes on two CPU cores to draw and prepare the films, then four to five to train; 2 GB.",
     phantoms=1280,
 )
-PRESETS = {preset.name: preset for preset in (DEMO, SLIDES, GPU)}
+FAST = Preset(
+    "fast",
+    changed(
+        SLIDES.config,
+        backbone__blocks=(3, 4, 6, 3),  # ResNet-50
+        backbone__width=32,  # half of ResNet's
+        backbone__pyramid_channels=128,
+        proposals__rpn_channels=128,
+        proposals__pre_nms_limit=1000,
+        proposals__max_proposals=300,
+        proposals__max_training_proposals=600,
+        heads__box_units=256,
+        heads__mask_channels=128,
+        detections__iou_threshold=0.3,
+        targets__anchor_positive_iou=0.6,
+        targets__max_rois=64,
+    ),
+    replace(DEMO.training, stages=(Stage(12, 0.001, final_rate=0.00002),), steps=None, masks="boxes", average=0.999),
+    source="The slides' network with fewer channels, blocks and proposals, by timing: 9.3 million numbers in place of "
+    "63.7 million. Trained as `demo` is.",
+    cost="Detection on two CPU cores in an eighth of the time that our ResNet-101 takes. Its training is untried: "
+    "hours on two CPU cores, an estimate; what it scores beside ResNet-101 is not known yet.",
+    phantoms=1600,
+)
+PRESETS = {preset.name: preset for preset in (DEMO, FAST, SLIDES, GPU)}
 AS_SHOWN = "slides-as-shown"
 
 
