@@ -99,8 +99,6 @@ def load_weights(path):
         If the file is missing, cut off, damaged, of another kind or version, or does not fit its own configuration.
     """
     arrays, head = read_archive(Path(path))
-    if checksum(arrays) != head.get("sha256"):
-        raise WeightsError(f"{path}: its numbers do not give the checksum it was written with; get the file again.")
     try:
         config = from_dict(Config, head["config"])
     except (ValueError, KeyError) as error:
@@ -110,28 +108,43 @@ def load_weights(path):
     return weights, config, head["facts"]
 
 
-def read_archive(path):
-    """Return the arrays and the head of one of our files, before anything of them is believed."""
+def read_archive(path, *, kind="weights file", form=FORMAT, version=VERSION, networks=1, error=WeightsError):
+    """Return the arrays and the head of one of our files, its checksum held; nothing of it is believed before or run.
+
+    Parameters
+    ----------
+    path : Path
+    kind : str
+        What the file should be, for the texts.
+    form, version : str, int
+        What its head should say.
+    networks : int
+        How many times a network's numbers it may hold; a file that claims to unpack to more is refused.
+    error : type
+        What is raised.
+    """
     if not path.exists():
-        raise WeightsError(f"{path}: there is no such file.")
+        raise error(f"{path}: there is no such file.")
+    max_bytes = networks * MAX_BYTES
     try:
         with zipfile.ZipFile(str(path)) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
-                raise WeightsError(f"{path}: it claims to unpack to more than {MAX_BYTES >> 30} GiB; it is no network.")
+            if sum(entry.file_size for entry in archive.infolist()) > max_bytes:
+                raise error(f"{path}: claims to unpack to more than {max_bytes >> 30} GiB; it is no {kind}.")
         with np.load(str(path), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         head = json.loads(str(arrays.pop("head")))
-    except WeightsError:
+    except error:
         raise
-    except Exception as error:  # zipfile, zlib, NumPy and json each have their own ways to say it
-        reason = (
-            "it holds pickled objects, which can run code" if "allow_pickle" in str(error) else "cut off or damaged"
-        )
-        raise WeightsError(f"{path}: no weights file of this lab, or {reason}.") from None
-    if not isinstance(head, dict) or head.get("format") != FORMAT:
-        raise WeightsError(f"{path}: no weights file of this lab.")
-    if head.get("version") != VERSION:
-        raise WeightsError(f"{path}: written as version {head.get('version')!r}; this lab reads version {VERSION}.")
+    except Exception as fault:  # zipfile, zlib, NumPy and json each have their own ways to say it
+        pickled = "allow_pickle" in str(fault)
+        reason = "it holds pickled objects, which can run code" if pickled else "it is cut off or damaged"
+        raise error(f"{path}: no {kind} of this lab, or {reason}.") from None
+    if not isinstance(head, dict) or head.get("format") != form:
+        raise error(f"{path}: no {kind} of this lab.")
+    if head.get("version") != version:
+        raise error(f"{path}: written as version {head.get('version')!r}; this lab reads version {version}.")
+    if checksum(arrays) != head.get("sha256"):
+        raise error(f"{path}: its numbers do not give the checksum it was written with; get the file again.")
     return arrays, head
 
 

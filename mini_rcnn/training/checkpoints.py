@@ -8,14 +8,13 @@ from __future__ import annotations
 import errno
 import json
 import re
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from mini_rcnn.data.files import written_beside
-from mini_rcnn.weights import MAX_BYTES, checksum
+from mini_rcnn.weights import checksum, read_archive
 
 FORMAT, VERSION = "mini-rcnn checkpoint", 1
 KEPT = 2
@@ -90,25 +89,10 @@ def read_checkpoint(path):
     CheckpointError
         If it is cut off, damaged, of another kind or version, or holds pickled objects; nothing of it is run.
     """
-    try:
-        with zipfile.ZipFile(str(path)) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > 4 * MAX_BYTES:
-                raise CheckpointError(f"{path}: claims to unpack to more than {4 * MAX_BYTES >> 30} GiB.")
-        with np.load(str(path), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        head = json.loads(str(arrays.pop("head")))
-    except CheckpointError:
-        raise
-    except Exception as error:  # zipfile, zlib, NumPy and json each have their own ways to say it
-        pickled = "allow_pickle" in str(error)
-        reason = "it holds pickled objects, which can run code" if pickled else "it is cut off or damaged"
-        raise CheckpointError(f"{path}: no checkpoint of this lab, or {reason}.") from None
-    if not isinstance(head, dict) or head.get("format") != FORMAT:
-        raise CheckpointError(f"{path}: no checkpoint of this lab.")
-    if head.get("version") != VERSION:
-        raise CheckpointError(f"{path}: written as version {head.get('version')!r}; this lab reads version {VERSION}.")
-    if checksum(arrays) != head.get("sha256"):
-        raise CheckpointError(f"{path}: its numbers do not give the checksum it was written with.")
+    # The weights, their average, and what the optimiser keeps: up to four times a network's numbers.
+    arrays, head = read_archive(
+        Path(path), kind="checkpoint", form=FORMAT, version=VERSION, networks=4, error=CheckpointError
+    )
     return Checkpoint(Path(path), arrays, head["facts"])
 
 

@@ -115,7 +115,7 @@ def choose_threshold(films, thresholds=THRESHOLDS):
         kept = [(truth, boxes[scores >= threshold], scores[scores >= threshold]) for truth, boxes, scores in films]
         healthy = [len(boxes) > 0 for truth, boxes, _ in kept if not len(truth)]
         score = rsna_score(kept)
-        score = 0.0 if score is None or not np.isfinite(score) else float(score)
+        score = score if np.isfinite(score) else 0.0  # NaN where there is nothing to score
         choices.append(Choice(float(threshold), score, float(np.mean(healthy)) if healthy else 0.0))
     allowed = [choice for choice in choices if choice.marked < MOST_MARKED]
     if not allowed:
