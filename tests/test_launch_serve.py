@@ -194,6 +194,15 @@ def test_a_server_that_does_not_start_says_why(checkout):
         serve.Server(fake, folder, {}, name="broken", environ=environments.environ_of(None)).wait_until_ready()
 
 
+def test_listening_is_told_from_not_yet_listening():
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+        assert not serve.listens("127.0.0.1", port)
+        bound.listen()
+        assert serve.listens("127.0.0.1", port) and serve.listens("0.0.0.0", port)
+
+
 def test_wider_only_by_an_explicit_address():
     narrow = serve.server_command("python", Path("/lab"))
     assert "--ServerApp.ip=127.0.0.1" in narrow

@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -134,12 +135,23 @@ def server_command(python, root, *, address=LOOPBACK, port=8888):
     return command
 
 
+def listens(address, port):
+    """Return whether a server bound to an address accepts connections at its port."""
+    here = {"0.0.0.0": LOOPBACK, "*": LOOPBACK, "": LOOPBACK, "::": "::1"}.get(address, address)
+    try:
+        socket.create_connection((here, port), timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
 class Server:
     """A running JupyterLab."""
 
     def __init__(self, python, root, kernels, *, name, environ, address=LOOPBACK, port=8888):
         self.home = root / ".venv" / "jupyter"
         self.token = secrets.token_hex(24)
+        self.address_bound = address
         self.log = self.home / f"server-{name}.log"
         self.home.mkdir(parents=True, exist_ok=True)
         self.home.chmod(0o700)  # Jupyter itself writes a page with the token that everybody could read
@@ -170,7 +182,8 @@ class Server:
                     info = json.loads(file.read_text(encoding="utf-8"))
                 except (OSError, ValueError):  # not written to the end yet
                     continue
-                if info.get("token") == self.token:
+                # Jupyter may write the file a moment before it listens.
+                if info.get("token") == self.token and listens(self.address_bound, info["port"]):
                     return info["url"]
             time.sleep(0.1)
         self.stop()
