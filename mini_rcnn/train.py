@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from .data.errors import DataError
+from .training.last_words import out_of_memory, watched
 from .training.presets import PRESETS, find_preset, list_text
 from .training.schedule import with_epochs
 from .training.settings import changed_by_text, changed_training
@@ -169,7 +170,8 @@ def train(options):
                 check_fits(found, learner.state())
                 learner.restore(found.arrays)
                 progress = Progress.from_facts(found.facts["progress"])
-            scorer = Scorer(config, data, learner.judged) if training.best_by == "rsna" else None
+            scored = training.best_by == "rsna" or training.choose_threshold
+            scorer = Scorer(config, data, learner.judged) if scored else None
             facts = {"weights": {"preset": run["preset"], "data": run["data_sha256"], "seed": training.seed}}
             loop = Loop(
                 learner, feed, options.out, scorer=scorer, progress=progress, run_facts=facts,
@@ -208,7 +210,8 @@ def main(argv=None):
         return 0
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported: its notes are not for us
     try:
-        return train(options)
+        with watched(last_words(options)):
+            return train(options)
     except KeyboardInterrupt:
         print(f"\nStopped. To go on: python3 lab.py train --out {options.out} --resume", file=sys.stderr)
         return 130
@@ -220,6 +223,16 @@ def main(argv=None):
         return 1
 
 
+def last_words(options):
+    """Return what is said of a training that the system ended."""
+    _, config, training = settings_of(options)
+    return (
+        "python3 lab.py train: the system ended the training. If nobody did so, it was probably "
+        f"{out_of_memory(config, training)}. What was saved is there: "
+        f"python3 lab.py train --out {options.out} --resume"
+    )
+
+
 def text_of(error, options):
     """Return the text of an error that a person can do something about, None of another."""
     from .training.loop import NotFiniteError
@@ -227,8 +240,6 @@ def text_of(error, options):
     if isinstance(error, (DataError, NotFiniteError)) or isinstance(error, ValueError) and our_own(error):
         return str(error)
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
-        from .training.words import out_of_memory
-
         _, config, training = settings_of(options)
         return out_of_memory(config, training)
     return None

@@ -44,7 +44,7 @@ def plain(monkeypatch):
 
     monkeypatch.setattr(step, "Learner", lambda config, training, weights, strategy: PlainLearner(config, training))
     monkeypatch.setattr(words, "describe_start", lambda *_: "begins")
-    return ["--set=training__best_by=loss"]
+    return ["--set=training__choose_threshold=false"]
 
 
 def test_from_films_to_weights(films, tmp_path, capsys):
@@ -220,7 +220,7 @@ sys.exit(train.main(sys.argv[1:]))
 
 def start_slowly(films, out, *more):
     """Start a training of 4,000 slow steps."""
-    given = arguments(films, out, "--set=training__best_by=loss", "--steps", "4000", *more)
+    given = arguments(films, out, "--set=training__choose_threshold=false", "--steps", "4000", *more)
     return subprocess.Popen(
         [sys.executable, "-W", "ignore", "-c", SLOWLY, *given],
         cwd=str(ROOT), env={**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""},
@@ -257,3 +257,27 @@ def test_max_minutes_holds_for_the_whole_process(films, tmp_path):
     assert seconds < 15 + 2  # the interpreter's own end
     weights = [tmp_path / "run" / name for name in ("best.weights.npz", "last.weights.npz")]
     assert all(path.exists() for path in weights)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot copy processes")
+@pytest.mark.parametrize("end", ["os.abort()", "os.kill(os.getpid(), 9)"])
+def test_a_training_that_the_system_ends_has_last_words(films, tmp_path, end):
+    """As TensorFlow without memory does (``std::bad_alloc`` aborts), and as Linux does when memory runs out."""
+    code = (
+        f"import os, sys\nfrom mini_rcnn import train\ndef dies(options):\n    {end}\n"
+        "train.train = dies\ntrain.main(sys.argv[1:])"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, *arguments(films, tmp_path / "run")],
+        cwd=str(ROOT), stderr=subprocess.PIPE, text=True, timeout=60,
+    )  # fmt: skip
+    assert run.returncode < 0
+    assert "the system ended the training" in run.stderr and "training__batch_size (now 2)" in run.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot copy processes")
+@pytest.mark.parametrize("code, said", [("pass", ""), ("os._exit(3)", "gone"), ("raise SystemExit(2)", "")])
+def test_last_words_are_said_of_a_sudden_end_alone(code, said):
+    body = f"import os\nfrom mini_rcnn.training.last_words import watched\nwith watched('gone'):\n    {code}\n"
+    run = subprocess.run([sys.executable, "-c", body], cwd=str(ROOT), stderr=subprocess.PIPE, text=True, timeout=30)
+    assert run.stderr.strip() == said

@@ -10,12 +10,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from training_runs import PlainLearner, facts_of, make_data, run_loop, steps_of, tiny_config, tiny_training
 
 from mini_rcnn.training.checkpoints import list_checkpoints, newest_checkpoint
+from mini_rcnn.training.settings import Stage
+from mini_rcnn.training.validation import Choice
 
 ROOT = Path(__file__).resolve().parent.parent
 ON_POSIX = pytest.mark.skipif(os.name != "posix", reason="fork and kill -9 are POSIX")
@@ -237,3 +240,17 @@ def test_killed_and_resumed_gives_the_same_numbers(data, tmp_path, kind, n_runs,
             assert_same(tmp_path / "whole", tmp_path / str(run))
     finally:
         forks.close()
+
+
+@pytest.mark.parametrize("best_by, epoch, threshold", [("rsna", 2, 0.9), ("loss", 1, 0.5)])
+def test_the_score_chooses_the_epoch_or_the_threshold_alone(data, tmp_path, best_by, epoch, threshold):
+    """The loss rises from the first epoch to the second here, and so does the score."""
+    choices = iter([Choice(0.5, 0.3, 0.0), Choice(0.9, 0.4, 0.0)])
+    scorer = SimpleNamespace(choose=lambda ids, stopped: next(choices))
+    training = tiny_training(stages=(Stage(2, 0.1),), best_by=best_by, choose_threshold=True)
+    learner = PlainLearner(tiny_config(), training)
+    loop, _ = run_loop(learner, data, tmp_path, scorer=scorer)
+    epochs = rows_of(tmp_path / "epochs.csv")
+    assert float(epochs[0]["validation_total"]) < float(epochs[1]["validation_total"])
+    assert (loop.progress.best["epoch"], loop.progress.best["threshold"]) == (epoch, threshold)
+    assert facts_of(tmp_path / "best.weights.npz")["validation"]["threshold"] == threshold

@@ -59,7 +59,7 @@ class Loop:
     folder : path
         Of the run.
     scorer : validation.Scorer, optional
-        Where the best is chosen by the challenge's score.
+        Where the best, or its threshold, is chosen by the challenge's score.
     progress : Progress, optional
         Where to go on.
     run_facts : dict
@@ -202,7 +202,10 @@ class Loop:
         return None
 
     def is_best(self, losses, choice):
-        """Return whether an epoch is better than all before; of equal scores the lower loss is."""
+        """Return whether an epoch is better than all before, as `TrainingConfig.best_by` says.
+
+        By the loss: the lower one. By the score: the higher one, of equal ones the lower loss.
+        """
         best = self.progress.best
         if not math.isfinite(losses["total"]):
             raise NotFiniteError(
@@ -212,7 +215,9 @@ class Loop:
         if best is None:
             return True
         lower = losses["total"] < best["loss"]
-        return choice.score > best["score"] or (choice.score == best["score"] and lower) if choice else lower
+        if self.training.best_by == "loss":
+            return lower
+        return choice.score > best["score"] or (choice.score == best["score"] and lower)
 
     def keep(self, name, best):
         """Write the weights that are judged to a file; with a `Choice` its threshold stands in the configuration."""

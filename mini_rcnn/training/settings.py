@@ -72,6 +72,7 @@ class TrainingConfig:
     positive_share: float | None = None  # of the images shown, how many have boxes; None: as they come
     start: str = "random"  # or "statistics": random, then what normalisations meet on first images is recorded
     best_by: str = "loss"  # of the validation side, the lowest; or "rsna", the challenge's score, the highest
+    choose_threshold: bool = False  # by the validation side, kept with the best weights; "rsna" always does
     average: float = 0.0  # decay of a moving average of the weights, which then is what is judged and kept; 0: off
     mixed_precision: bool = False  # features in bfloat16; TensorFlow 2 alone
     xla: bool = False  # TensorFlow 2 alone
@@ -94,6 +95,7 @@ class TrainingConfig:
             ("best_by", ("loss", "rsna")),
             ("mixed_precision", (False, True)),
             ("xla", (False, True)),
+            ("choose_threshold", (False, True)),
         ):
             value = getattr(self, name)
             if isinstance(known[0], bool):

@@ -51,10 +51,12 @@ class Scorer:
     data : feed.Data
     arrays : mapping of str to variable
         The weights that are judged, as they are at the time.
+    least : float
+        In [0, 1]. Boxes with a lower score are not found.
     """
 
-    def __init__(self, config, data, arrays):
-        self.config = changed(config, detections__min_confidence=THRESHOLDS[0])
+    def __init__(self, config, data, arrays, *, least=THRESHOLDS[0]):
+        self.config = changed(config, detections__min_confidence=least)
         self.prepared = data.prepared
         self.records = {record.id: record for record in data.validation}
         anchors = tf.constant(anchors_of(config))

@@ -48,15 +48,3 @@ def say_end(reason, folder, loop):
         lines.append(f"Weights: {folder / BEST} (best), {folder / LAST} (last)")
         lines.append(f"Next: python3 lab.py detect FILM.dcm --weights {folder / BEST}")
     return "\n".join(lines), 130 if reason == INTERRUPTED else 0
-
-
-def out_of_memory(config, training):
-    """Return what to do where memory runs out."""
-    return (
-        "out of memory. Lower one of these, and begin a new run: "
-        f"training__batch_size (now {training.batch_size}), image__size ({config.image.size}), "
-        f"targets__max_rois ({config.targets.max_rois}; the mask head sees a third of them), "
-        f"proposals__max_training_proposals ({config.proposals.max_training_proposals}), "
-        f"heads__mask_channels ({config.heads.mask_channels}). For example: --batch-size "
-        f"{max(1, training.batch_size // 2)}"
-    )
