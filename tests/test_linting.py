@@ -126,7 +126,6 @@ WARNINGS = [
     ("DETECTION_MIN_CONFIDENCE", {"DETECTION_MIN_CONFIDENCE": 0.5}),
     ("DETECTION_NMS_THRESHOLD", {"DETECTION_NMS_THRESHOLD": 0.7}),
     ("DETECTION_MAX_INSTANCES", {"DETECTION_MAX_INSTANCES": 2000}),
-    ("IMAGES_PER_GPU", {"GPU_COUNT": 2}),
 ]
 
 
@@ -149,6 +148,12 @@ def test_a_minimal_confidence_acts_above_one_over_the_number_of_classes():
     assert keys("warning", DETECTION_MIN_CONFIDENCE=0.51) == set()
     assert keys("warning", DETECTION_MIN_CONFIDENCE=0.4) == {"DETECTION_MIN_CONFIDENCE"}
     assert keys("warning", DETECTION_MIN_CONFIDENCE=0.4, NUM_CLASSES=3) == set()
+
+
+def test_how_many_images_detect_wants():
+    notes = dict(found("note", GPU_COUNT=2, IMAGES_PER_GPU=3))
+    assert notes["IMAGES_PER_GPU"].startswith("detect() wants exactly 6 images at a time")
+    assert "IMAGES_PER_GPU" not in keys("note", GPU_COUNT=1, IMAGES_PER_GPU=1)
 
 
 def test_which_settings_need_no_retraining():

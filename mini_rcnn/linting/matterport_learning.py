@@ -20,8 +20,8 @@ def idle_findings(settings):
         )
     if settings["USE_RPN_ROIS"] is False:
         text = (
-            "The network then wants proposals from outside, and train() hands it none (its data_generator is not asked "
-            "for random_rois): training stops at the first step. RPN_NMS_THRESHOLD would act at inference alone."
+            "MaskRCNN stops while it is built for training: it declares proposals from outside to be whole numbers, "
+            "and takes fractions from them. Nor does train() hand it any: data_generator is not asked for random_rois."
         )
         yield Finding("error", "USE_RPN_ROIS", text, line("USE_RPN_ROIS"), "USE_RPN_ROIS = True")
     weights = settings["LOSS_WEIGHTS"]

@@ -30,11 +30,11 @@ def threshold_findings(settings):
         yield Finding("error", "DETECTION_MAX_INSTANCES", text, line("DETECTION_MAX_INSTANCES"))
     if settings.batch_size and settings.batch_size > 1:
         text = (
-            f"detect() wants {settings.batch_size:g} images at a time (BATCH_SIZE = IMAGES_PER_GPU * GPU_COUNT), and "
-            "in mrcnn 0.2 more than one does not work: after RoIAlign it puts all images into one."
+            f"detect() wants exactly {settings.batch_size:g} images at a time (IMAGES_PER_GPU * GPU_COUNT), and "
+            "stops at any other number."
         )
-        fix = "For inference make a class of it with GPU_COUNT = 1 and IMAGES_PER_GPU = 1."
-        yield Finding("warning", "IMAGES_PER_GPU", text, line("IMAGES_PER_GPU"), fix)
+        fix = "For inference make a class of it with GPU_COUNT = 1 and IMAGES_PER_GPU = 1; the weights fit."
+        yield Finding("note", "IMAGES_PER_GPU", text, line("IMAGES_PER_GPU"), fix)
 
 
 def below_chance(key, value, n_classes, line=None):
