@@ -93,14 +93,13 @@ def test_coco_ap_is_pycocotools(rng, digits):
     assert len(seen) > 50
 
 
-def test_coco_ap_counts_a_hundred_boxes_an_image(rng):
-    truth = np.concatenate([BOX, FAR])
-    scores = np.linspace(0.9, 0.2, 151)
-    boxes = np.concatenate([BOX, np.repeat(BOX, 149, axis=0) + 900, FAR])
-    detections = detection_set([("crowded", truth, boxes, scores), ("b", BOX, BOX, [0.5])])
-    wanted = coco_average_precisions(detections)
-    np.testing.assert_allclose(coco_ap_by_iou(detections), wanted, rtol=0, atol=1e-9)
-    assert coco_ap(detections, max_boxes=151) > coco_ap(detections) + 0.005
+@pytest.mark.parametrize("place, counts", [(100, True), (101, False)])
+def test_coco_ap_counts_a_hundred_boxes_an_image(place, counts):
+    boxes = np.concatenate([BOX, np.repeat(BOX, place - 2, axis=0) + 900, FAR, BOX + 700])
+    scores = np.linspace(0.9, 0.2, len(boxes))
+    detections = detection_set([("crowded", np.concatenate([BOX, FAR]), boxes, scores), ("b", BOX, BOX, [0.5])])
+    np.testing.assert_allclose(coco_ap_by_iou(detections), coco_average_precisions(detections), rtol=0, atol=1e-9)
+    assert (coco_ap(detections) == coco_ap(detections, max_boxes=place + 1)) == counts
 
 
 def test_voc_ap_by_its_definitions(rng):

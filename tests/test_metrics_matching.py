@@ -51,6 +51,8 @@ def test_an_overlap_equal_to_the_threshold_is_enough_and_none_at_all_never():
     assert match_free(half, [0.5, 0.51]).tolist() == [[0], [-1]]
     assert (match_best(half, 0.5), match_best(half, 0.51)) == (0, -1)
     assert match_free(touching, [0.0]).tolist() == [[-1]] and match_best(touching, 0.0).tolist() == [-1]
+    one_free = one(np.concatenate([BOX, BOX + 500]), np.concatenate([BOX, BOX]), [0.9, 0.8])
+    assert match_free(one_free, [0.0]).tolist() == [[0, -1]]
 
 
 def test_the_better_score_goes_first_and_of_equal_ones_the_lower_row():

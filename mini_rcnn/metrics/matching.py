@@ -57,7 +57,8 @@ def match_free(detections, thresholds, *, overlaps=None):
     ----------
     detections : DetectionSet
     thresholds : sequence of K numbers in [0, 1]
-        A prediction finds a truth where their IoU is *at least* this, and more than 0.
+        A prediction finds a truth where their IoU is *at least* this, and more than 0 (at a threshold of 0 pycocotools
+        matches boxes that do not meet).
     overlaps : ndarray of shape (P, S), optional
         What `overlaps_of` returns, where it is at hand.
 
