@@ -75,6 +75,12 @@ def test_everything_else_is_not_read(text):
         value_of(ast.parse(text, mode="eval").body, {"BATCH": 8, "Other": {"STEPS": 5}})
 
 
+@pytest.mark.parametrize("text", ["1 << 65", "2 ** 65", "2 ** 0.5 ** -65"])
+def test_a_large_exponent_is_refused_before_it_takes_time(text):
+    with pytest.raises(NotReadError, match="the exponent is too large"):
+        value_of(ast.parse(text, mode="eval").body, {})
+
+
 def test_a_class_with_arithmetic_bases_and_gaps(source):
     read = source(
         "import os\n"  # 1
@@ -113,6 +119,12 @@ def test_a_class_with_arithmetic_bases_and_gaps(source):
 def test_a_class_that_is_redefined_in_a_block_keeps_no_old_value(source):
     (made,) = source("class A(Config):\n    NUM_CLASSES = 2\n    if X:\n        NUM_CLASSES = 3\n").classes
     assert "NUM_CLASSES" in made.unread and "NUM_CLASSES" not in made.given
+
+
+def test_a_value_that_was_not_read_is_forgotten_where_it_is_set_again(source):
+    first, second = source("class A(Config):\n    NUM_CLASSES = f()\nclass B(A):\n    NUM_CLASSES = 3\n").classes
+    assert "NUM_CLASSES" in first.unread
+    assert second.given["NUM_CLASSES"] == 3 and not second.unread
 
 
 def test_how_the_script_trains(source):
