@@ -273,7 +273,7 @@ def test_the_data_s_boxes_are_held_against_anchors():
     box = np.array([[-16.0, -16, 16, 16]]) * 4  # the first anchor of a scale of 32 at 256 pixels, on a film of 1024
     odd = np.array([[0.0, 0, 1000, 20]])
     truths = Truths(n_images=5, n_boxed=2, most=120, boxes=np.concatenate([box, odd]))
-    size = {"IMAGE_MIN_DIM": 256, "IMAGE_MAX_DIM": 256, "RPN_ANCHOR_SCALES": (32, 48, 64, 128, 256)}
+    size = {"IMAGE_MIN_DIM": 256, "IMAGE_MAX_DIM": 256, "RPN_ANCHOR_SCALES": (32, 48, 60, 100, 200)}
     findings = lint_matterport({**GOOD, **size}, truths=truths)
     (fit,) = [one for one in findings if one.key == "RPN_ANCHOR_SCALES"]
     assert fit.message.startswith("Of 2 boxes of the data 1 (50%) overlap no anchor by 0.7 or more")
