@@ -59,6 +59,7 @@ def test_a_proposal_removes_others_though_it_is_background(row):
     assert left(row, rpn_iou_threshold=0.4) == [8, 30]  # the first takes the second away, which then takes none away
     assert left(row, rpn_iou_threshold=0.1) == [30]
     assert left(row, rpn_iou_threshold=0.43) == [8, 30, 4]  # 6 / 14 is less
+    assert left(row, rpn_iou_threshold=6 / 14) == [8, 30, 4]  # equal is not more
 
 
 def test_the_limit_on_proposals_counts_background_too(row):
@@ -265,7 +266,7 @@ def test_as_the_numpy_network(rng, tmp_path, convention):
     films = {name: rng.integers(0, 256, (70, 96)).astype(np.uint8) for name in ("a", "b")}
     collect(films, list(films), weights, config, tmp_path / "raw", numpy=True)
     raw, n_found = open_raw(tmp_path / "raw"), 0
-    for settings in (Settings(), Settings(0.2, 0.6, 0.4, 30, 60), Settings(0.05, 0.9, 0.9, 7, 25)):
+    for settings in (Settings(), Settings(0.2, 0.6, 0.4, 30, 60), Settings(0.05, 1.0, 1.0, 90, 120)):
         for name, film in films.items():
             expected, _ = detect(film, weights, configured(config, settings))
             compare(detections(raw, name, settings), expected)

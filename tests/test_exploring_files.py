@@ -211,6 +211,12 @@ def test_missing_and_swapped_chunks(raw_folder, tmp_path):
                 open_raw(copy)
 
 
+def test_masks_of_another_collection_are_refused(raw_folder):
+    np.savez(str(raw_folder / "masks-00000.npz"), **{"film-00000": np.full((2, 28, 28), 0.5, np.float16)})
+    with pytest.raises(RawError, match="masks-00000.npz: holds other masks than were written with the boxes"):
+        detections(open_raw(raw_folder), 0, Settings(0.05))
+
+
 def test_pickled_objects_are_refused(raw_folder):
     np.savez(str(raw_folder / "masks-00000.npz"), **{"film-00000": np.array([{"run": "me"}], dtype=object)})
     with pytest.raises(RawError, match="masks-00000.npz"):

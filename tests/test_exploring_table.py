@@ -83,8 +83,8 @@ def test_the_search_keeps_to_the_cap(films):
 
 def test_a_confidence_equal_to_a_score_keeps_it(films):
     raw, truths = films
-    choice = search(raw, truths, confidences=(0.95,), ious=(0.3,), rpn_ious=(0.7,))  # 0.95 in float32 is less
-    assert (choice.outcome.hits, choice.outcome.rsna, choice.allowed) == (1, 1 / 2, True)
+    choice = search(raw, truths, confidences=(0.9, 0.95), ious=(0.3,), rpn_ious=(0.7,))  # 0.95 in float32 is less
+    assert (choice.outcome.settings.min_confidence, choice.outcome.rsna) == (0.95, 1 / 2)
 
 
 def test_faults_and_nothing(films, tmp_path):
