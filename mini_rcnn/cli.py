@@ -18,6 +18,9 @@ HELP = """usage: python3 lab.py VERB [arguments]
   data            get, draw, check data    python3 lab.py data phantoms --images 400 --seed 1
   train           train a detector         python3 lab.py train --preset demo --data phantoms --out runs/demo
   detect          look at films            python3 lab.py detect data/phantoms --out runs/found
+  evaluate        measure detections       python3 lab.py evaluate runs/found/submission.csv --data data/phantoms
+  experiment      train in several ways    python3 lab.py experiment negatives --out runs/negatives
+  lint            read a configuration     python3 lab.py lint config.py --images 20684
   bench           time the parts           python3 lab.py bench stages
   doctor          explain this machine     python3 lab.py doctor --json
 
@@ -100,18 +103,9 @@ def bench(arguments):
     return choose("bench", BENCH, arguments)
 
 
-def train(arguments):
-    """Return the exit code of a training."""
-    from mini_rcnn.train import main as train_main
-
-    return train_main(arguments)
-
-
-def detect(arguments):
-    """Return the exit code of a detection."""
-    from mini_rcnn.detect import main as detect_main
-
-    return detect_main(arguments)
+def verb_of(module):
+    """Return the verb whose ``main`` stands in a module, which is imported when it is asked for."""
+    return lambda arguments: importlib.import_module(module).main(arguments)
 
 
 def doctor(arguments):
@@ -121,7 +115,17 @@ def doctor(arguments):
     return launch_doctor(arguments)
 
 
-VERBS = {"test": test, "data": data, "train": train, "detect": detect, "bench": bench, "doctor": doctor}
+VERBS = {
+    "test": test,
+    "data": data,
+    "train": verb_of("mini_rcnn.train"),
+    "detect": verb_of("mini_rcnn.detect"),
+    "evaluate": verb_of("mini_rcnn.evaluate"),
+    "experiment": verb_of("mini_rcnn.experiment"),
+    "lint": verb_of("mini_rcnn.lint"),
+    "bench": bench,
+    "doctor": doctor,
+}
 
 
 def main(argv=None):

@@ -99,12 +99,13 @@ class Feed:
     def training_batches(self, begin=(0, 0)):
         """Yield ``(batch, place)`` without end: a batch, and the `Place` of the next one."""
         times, start = begin
+        alone = self.config.targets.negatives == "skip"  # then there is nothing to share the images with
         while True:
             made = self.batches_of(
                 self.data.train,
                 epoch=times,
                 augmentation=CHANGES[self.training.augmentation],
-                positive_share=self.training.positive_share,
+                positive_share=None if alone else self.training.positive_share,
                 drop_last=True,
                 start=start,
             )

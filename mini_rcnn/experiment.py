@@ -1,0 +1,91 @@
+"""``python3 lab.py experiment``: the same network trained in several ways, and what each then does to healthy lungs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from .data.errors import DataError
+from .experimenting.arms import EXPERIMENTS, find_arms
+from .train import number_of, our_own
+
+EPILOG = """examples:
+  python3 lab.py experiment negatives --out runs/negatives
+  python3 lab.py experiment negatives --preset gpu --data data/rsna --steps 16000 --seeds 0 --out runs/negatives-rsna
+
+Ctrl-C saves; the same command goes on. Trainings that have ended are not repeated."""
+
+
+def make_parser():
+    """Return the command's parser."""
+    parser = argparse.ArgumentParser(
+        prog="python3 lab.py experiment",
+        description="Train the same network in several ways with the same data, seeds and steps, and compare.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    positive, whole = number_of(int, 1, "a whole number"), number_of(int, 0, "a whole number")
+    parser.add_argument("experiment", choices=sorted(EXPERIMENTS), help="what differs")
+    parser.add_argument("--preset", default="demo", metavar="NAME", help="of the network (default demo)")
+    parser.add_argument("--data", default="phantoms", metavar="FOLDER", help="as of train (default phantoms)")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="of the runs and the results")
+    parser.add_argument("--seeds", type=whole, nargs="+", default=[0, 1, 2], metavar="N", help="default 0 1 2")
+    parser.add_argument("--steps", type=positive, default=1120, metavar="N", help="of each training (default 1120)")
+    parser.add_argument("--films", type=positive, default=400, metavar="N", help="unseen phantoms (default 400)")
+    parser.add_argument("--arms", nargs="+", metavar="ARM", help="default all")
+    parser.add_argument("--set", action="append", default=[], metavar="S__NAME=VALUE", help="of all arms, as of train")
+    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+    return parser
+
+
+def run(options, argv):
+    """Train what is not trained, detect, compare, and write the results; return the exit code."""
+    from .experimenting.compare import compare
+    from .experimenting.report import write_report
+    from .experimenting.runs import find_on, train_arm, unseen_films
+    from .training.films import PHANTOMS, folder_of
+    from .training.presets import find_preset
+
+    tell = lambda text: print(text, flush=True)  # noqa: E731 (short, and used as a value)
+    preset, arms = find_preset(options.preset), find_arms(options.experiment, options.arms)
+    drawn = options.data == PHANTOMS
+    folder = folder_of(options.data, preset, seed=0, quiet=options.quiet, tell=tell)
+    films = unseen_films(
+        folder, drawn=drawn, n_films=options.films, size=preset.config.image.size, quiet=options.quiet, tell=tell
+    )
+    scorers, found = {}, {}
+    todo = [(seed, arm) for seed in options.seeds for arm in arms]  # every arm once before a second seed begins
+    for number, (seed, arm) in enumerate(todo, 1):
+        where = options.out / f"{arm.name}-{seed}"
+        tell(f"[{number} of {len(todo)}] {arm.name}, seed {seed}: {where}")
+        code = train_arm(
+            arm, where, preset=preset.name, data=folder, seed=seed, steps=options.steps, quiet=options.quiet,
+            settings=options.set,
+        )  # fmt: skip
+        if code:
+            tell(f"Stopped. The same command goes on: python3 lab.py experiment {' '.join(argv)}")
+            return code
+        found.setdefault(arm.name, {})[seed] = find_on(films, where, scorers=scorers)
+    results = compare(films.records, found)
+    for path in write_report(options.out, results, arms, command=f"python3 lab.py experiment {' '.join(argv)}"):
+        tell(f"written: {path}")
+    return 0
+
+
+def main(argv=None):
+    """Run the command and return its exit code: 0, 130 after Ctrl-C, 1 where something is wrong."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    options = make_parser().parse_args(argv)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        return run(options, argv)
+    except KeyboardInterrupt:
+        print("\nStopped. The same command goes on.", file=sys.stderr)
+        return 130
+    except (DataError, ValueError) as error:
+        if not isinstance(error, DataError) and not our_own(error):
+            raise
+        print(f"python3 lab.py experiment: {error}", file=sys.stderr)
+        return 1

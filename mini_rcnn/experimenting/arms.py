@@ -1,0 +1,39 @@
+"""What is compared: the arms of an experiment, each a change of one setting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to train; everything else is the same in all arms."""
+
+    name: str
+    settings: dict = field(hash=False)  # of ``train --set``, by name
+    told: str = ""  # in a few words, for tables
+
+
+# What a film without boxes teaches. Each arm sees as many films in as many steps.
+NEGATIVES = (
+    Arm("skip", {"targets__negatives": "skip"}, "films without boxes are never shown (Matterport, the slides)"),
+    Arm("rpn_only", {"targets__negatives": "rpn_only"}, "they teach the RPN alone"),
+    Arm("full", {"targets__negatives": "full"}, "they teach the RPN and the heads"),
+)
+EXPERIMENTS = {"negatives": NEGATIVES}
+
+
+def find_arms(experiment, names=None):
+    """Return the arms of an experiment, all of them or those named.
+
+    >>> [arm.name for arm in find_arms("negatives", ["full", "skip"])]
+    ['skip', 'full']
+    """
+    arms = EXPERIMENTS[experiment]
+    if names is None:
+        return arms
+    known = [arm.name for arm in arms]
+    for name in names:
+        if name not in known:
+            raise ValueError(f"experiment {experiment} has no arm {name}; it has {', '.join(known)}")
+    return tuple(arm for arm in arms if arm.name in names)
