@@ -19,6 +19,8 @@ HELP = """usage: python3 lab.py VERB [arguments]
   train           train a detector         python3 lab.py train --preset demo --data phantoms --out runs/demo
   detect          look at films            python3 lab.py detect data/phantoms --out runs/found
   evaluate        measure detections       python3 lab.py evaluate runs/found/submission.csv --data data/phantoms
+  thresholds      what thresholds do       python3 lab.py thresholds mini_rcnn/demo.weights.npz --data data/phantoms
+  alarms          sure and wrong           python3 lab.py alarms mini_rcnn/demo.weights.npz --data data/phantoms
   experiment      train in several ways    python3 lab.py experiment negatives --out runs/negatives
   lint            read a configuration     python3 lab.py lint config.py --images 20684
   bench           time the parts           python3 lab.py bench stages
@@ -121,6 +123,8 @@ VERBS = {
     "train": verb_of("mini_rcnn.train"),
     "detect": verb_of("mini_rcnn.detect"),
     "evaluate": verb_of("mini_rcnn.evaluate"),
+    "thresholds": verb_of("mini_rcnn.thresholds"),
+    "alarms": verb_of("mini_rcnn.find_alarms"),
     "experiment": verb_of("mini_rcnn.experiment"),
     "lint": verb_of("mini_rcnn.lint"),
     "bench": bench,

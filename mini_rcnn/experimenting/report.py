@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import platform
-
 from mini_rcnn.data.files import write_json, written_beside
+from mini_rcnn.training.run_folder import versions
 from mini_rcnn.view.arms import draw_arms
 
 from .compare import SENSITIVITIES, THRESHOLDS
@@ -30,11 +29,7 @@ ROWS = (
 
 def write_report(folder, results, arms, *, command):
     """Write ``results.json``, ``table.md`` and ``figure.png``; return their paths."""
-    import numpy as np
-    import tensorflow.compat.v2 as tf
-
-    versions = {"python": platform.python_version(), "numpy": np.__version__, "tensorflow": tf.__version__}
-    facts = {"command": command, "versions": versions}
+    facts = {"command": command, "versions": versions()}
     write_json(folder / "results.json", {**results, **facts})
     with written_beside(folder / "table.md", "w") as file:
         file.write(table_text(results, arms, facts))

@@ -13,13 +13,12 @@ from typing import NamedTuple
 import numpy as np
 
 from mini_rcnn.config import TargetConfig, changed
-from mini_rcnn.data.cache import CacheError, open_prepared
 from mini_rcnn.data.files import sha256_of, write_arrays, write_json, written_beside
 from mini_rcnn.data.phantom_files import write_phantoms
-from mini_rcnn.data.prepare import prepare_folder
 from mini_rcnn.data.rsna import load_records
 from mini_rcnn.data.split_files import load_split
 from mini_rcnn.data.splits import side_records
+from mini_rcnn.training.films import prepared_of, split_if_new
 
 LEAST_SCORE = 0.01  # what is kept of the detections; thresholds are applied to them afterwards
 UNSEEN_SEED = 1000  # of phantoms that no training draws
@@ -32,16 +31,6 @@ class Films(NamedTuple):
     folder: Path
     records: list
     prepared: object  # mini_rcnn.data.cache.Prepared
-
-
-def prepared_of(folder, records, *, size, quiet=False, tell=print):
-    """Return a folder's films prepared for a network's size; they are prepared now if they are not."""
-    try:
-        return open_prepared(folder, size=size)
-    except CacheError:
-        tell(f"{folder}: the films are prepared for {size} pixels, once.")
-        prepare_folder(folder, size=size, records=records, progress=not quiet)
-        return open_prepared(folder, size=size)
 
 
 def unseen_films(data, *, drawn, n_films, size, quiet=False, tell=print):
@@ -62,8 +51,6 @@ def unseen_films(data, *, drawn, n_films, size, quiet=False, tell=print):
         write_phantoms(folder, n_films, seed=UNSEEN_SEED, quiet=quiet)
         everyone = records = load_records(folder)
     else:
-        from mini_rcnn.training.films import split_if_new
-
         folder = Path(data)
         everyone = load_records(folder)
         split_if_new(folder, everyone, tell=tell)

@@ -79,10 +79,15 @@ def load_data(folder, *, size, quiet=False, tell=print):
     records = load_records(folder)
     split_if_new(folder, records, tell=tell)
     split = load_split(folder, records)
+    prepared = prepared_of(folder, records, size=size, quiet=quiet, tell=tell)
+    return Data(prepared, side_records(split, "train", records), side_records(split, "validation", records))
+
+
+def prepared_of(folder, records, *, size, quiet=False, tell=print):
+    """Return a folder's films prepared for a network's size; where they are not, all of ``records`` are now."""
     try:
-        prepared = open_prepared(folder, size=size)
+        return open_prepared(folder, size=size)
     except CacheError:
         tell(f"{folder}: the films are prepared for {size} pixels, once.")
         prepare_folder(folder, size=size, records=records, progress=not quiet)
-        prepared = open_prepared(folder, size=size)
-    return Data(prepared, side_records(split, "train", records), side_records(split, "validation", records))
+        return open_prepared(folder, size=size)

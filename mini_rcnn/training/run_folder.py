@@ -37,13 +37,17 @@ def settings_of(run):
     return configs.from_dict(configs.Config, run["config"]), training_from_dict(run["training"])
 
 
-def describe_run(*, preset, config, training, data, data_sha256, start, command):
-    """Return what `write_json` keeps of a run: plain values; who runs it and on which machine is not among them."""
+def versions():
+    """Return the versions of what decides a network's numbers."""
     import numpy as np
     import tensorflow.compat.v2 as tf
 
+    return {"python": platform.python_version(), "numpy": np.__version__, "tensorflow": tf.__version__}
+
+
+def describe_run(*, preset, config, training, data, data_sha256, start, command):
+    """Return what `write_json` keeps of a run: plain values; who runs it and on which machine is not among them."""
     plain = json.loads(json.dumps({"config": configs.to_dict(config), "training": training_to_dict(training)}))
-    versions = {"python": platform.python_version(), "numpy": np.__version__, "tensorflow": tf.__version__}
     return {
         "preset": preset,
         **plain,
@@ -51,7 +55,7 @@ def describe_run(*, preset, config, training, data, data_sha256, start, command)
         "data_sha256": data_sha256,
         "start": start,
         "seed": training.seed,
-        "versions": versions,
+        "versions": versions(),
         "command": command,
         "broken": {},
     }
