@@ -84,7 +84,7 @@ def train_arm(arm, folder, *, preset, data, seed, steps, quiet=False, settings=(
     return train(command)
 
 
-def find_on(films, folder, *, scorers):
+def find_on(films, folder, *, scorers, keep=None):
     """Return what a trained network finds on films: ``(truth, boxes, scores)`` of each, pixels of the film.
 
     Parameters
@@ -94,17 +94,19 @@ def find_on(films, folder, *, scorers):
         Of a run that has ended; its last weights are tried: every arm has learnt as many steps then.
     scorers : dict
         Where the graphs are kept from one network to the next.
+    keep : path, optional
+        A folder for what was found; beside the weights unless told.
 
     Notes
     -----
-    Kept in ``found.npz`` beside the weights, with the checksum of the weights and of the films' table.
+    Kept in ``found.npz``, with the checksum of the weights and of the films' table.
     """
-    path = folder / "last.weights.npz"
+    path, keep = folder / "last.weights.npz", keep or folder
     facts = {"weights": sha256_of(path), "films": [record.id for record in films.records], "least": LEAST_SCORE}
-    known = read_found(folder, facts)
+    known = read_found(keep, facts)
     if known is None:
         known = detect_on(films, path, scorers=scorers)
-        write_found(folder, known, facts)
+        write_found(keep, known, facts)
     return [(record.boxes, *each) for record, each in zip(films.records, known)]
 
 
@@ -117,11 +119,12 @@ def detect_on(films, path, *, scorers):
 
     weights, config, _ = load_weights(path)
     config = changed(config, targets=TargetConfig())  # what was asked in training builds no other graph
-    if config not in scorers:
+    key = (config, films.folder)
+    if key not in scorers:
         detector = Detector(config, weights)
         data = Data(films.prepared, [], films.records)
-        scorers[config] = detector, Scorer(config, data, detector.arrays, least=LEAST_SCORE)
-    detector, scorer = scorers[config]
+        scorers[key] = detector, Scorer(config, data, detector.arrays, least=LEAST_SCORE)
+    detector, scorer = scorers[key]
     detector.load(weights)
     return [scorer.detect(record)[1:] for record in films.records]
 
