@@ -17,7 +17,7 @@ from mini_rcnn.data.batches import MEAN_PIXEL, batches
 from mini_rcnn.data.cache import open_prepared, prepare_folder
 from mini_rcnn.data.epoch_order import epoch_order
 from mini_rcnn.data.errors import CacheError
-from mini_rcnn.data.rsna import load_records
+from mini_rcnn.data.rsna import Record, load_records
 from mini_rcnn.data.small_masks import boxes_of, cut_masks, paint_boxes
 from mini_rcnn.stages.image import boxes_to_input, normalise
 from mini_rcnn.stages.masks import minimize_masks
@@ -162,6 +162,20 @@ def test_positive_share_by_count(records):
         epoch_order(records[:2], seed=1, epoch=0, positive_share=0.5)
     with pytest.raises(ValueError, match="positive_share"):
         epoch_order(records, seed=1, epoch=0, positive_share=1.0)
+
+
+def test_hard_share_by_count():
+    classes = ["Lung Opacity"] * 4 + ["No Lung Opacity / Not Normal"] * 6 + ["Normal"] * 10
+    boxes = {"Lung Opacity": np.ones((1, 4))}
+    records = [Record(str(i), None, boxes.get(name, np.zeros((0, 4))), name, str(i)) for i, name in enumerate(classes)]
+    order = epoch_order(records, seed=1, epoch=0, positive_share=0.5, hard_share=0.7)
+    shown = [classes[place] for place in order]
+    assert [shown.count(name) for name in dict.fromkeys(classes)] == [10, 7, 3]
+    assert set(order[np.isin(order, range(4, 10))]) == set(range(4, 10))  # each before any of them comes again
+    with pytest.raises(ValueError, match="hard_share must lie between 0 and 1.*0 Not Normal of 10"):
+        epoch_order(records[:4] + records[10:], seed=1, epoch=0, positive_share=0.5, hard_share=0.5)
+    with pytest.raises(ValueError, match="hard_share needs a positive_share"):
+        epoch_order(records, seed=1, epoch=0, hard_share=0.5)
 
 
 # ------------------------------------------------------------------------------------------------------- augmentation

@@ -43,6 +43,8 @@ ONE = (Stage(1, 0.1),)
         ({"masks": "boxen"}, "did you mean boxes"),
         ({"positive_share": 1}, "positive_share"),
         ({"positive_share": 0.0}, "positive_share"),
+        ({"hard_share": 0.5}, "hard_share needs a positive_share"),
+        ({"hard_share": 1.5, "positive_share": 0.5}, "hard_share"),
         ({"start": "coco"}, "start"),
         ({"best_by": "score"}, "best_by"),
         ({"average": 1.0}, "average"),

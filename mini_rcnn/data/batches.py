@@ -156,6 +156,7 @@ def batches(
     drop_last=False,
     start=0,
     positive_share=None,
+    hard_share=None,
     max_boxes=None,
     mean=MEAN_PIXEL,
 ):
@@ -182,7 +183,7 @@ def batches(
         Whether to leave out a last batch that is not full.
     start : int, default 0
         The batch to begin with; what comes before is not computed. After ``batch``, go on at ``batch.step + 1``.
-    positive_share : float, optional
+    positive_share, hard_share : float, optional
         See `epoch_order`.
     max_boxes : int, optional
         M; the most boxes that a record has, and at least 1, by default.
@@ -224,7 +225,8 @@ def batches(
     max_boxes = max(1, most) if max_boxes is None else whole_number("max_boxes", max_boxes, max(1, most))
     ordered = usable
     if shuffle and usable:
-        ordered = [usable[i] for i in epoch_order(usable, seed=seed, epoch=epoch, positive_share=positive_share)]
+        shares = {"positive_share": positive_share, "hard_share": hard_share}
+        ordered = [usable[i] for i in epoch_order(usable, seed=seed, epoch=epoch, **shares)]
     made = Batches(
         prepared,
         ordered,

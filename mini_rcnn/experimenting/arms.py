@@ -20,7 +20,13 @@ NEGATIVES = (
     Arm("rpn_only", {"targets__negatives": "rpn_only"}, "they teach the RPN alone"),
     Arm("full", {"targets__negatives": "full"}, "they teach the RPN and the heads"),
 )
-EXPERIMENTS = {"negatives": NEGATIVES}
+# Which films are shown how often; all of them with full negatives.
+FILMS = (
+    Arm("half", {}, "half of the films shown have boxes (the demo preset)"),
+    Arm("quarter", {"training__positive_share": 0.25}, "a quarter of them, about as many as in the tables"),
+    Arm("hard", {"training__hard_share": 0.85}, "half, and of the others 85 % are Not Normal in place of 57 %"),
+)
+EXPERIMENTS = {"negatives": NEGATIVES, "films": FILMS}
 
 
 def find_arms(experiment, names=None):

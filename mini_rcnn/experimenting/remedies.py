@@ -38,6 +38,7 @@ def shrunk(detections, factor):
 
     Examples
     --------
+    >>> from mini_rcnn.metrics.detection_set import detection_set
     >>> told = shrunk(detection_set([("a", [], [[0.0, 0, 10, 20]], [0.9])]), 0.5)
     >>> told.boxes
     array([[ 2.5,  5. ,  7.5, 15. ]])
@@ -52,6 +53,7 @@ def weighed(detections, film_scores, weight):
 
     Examples
     --------
+    >>> from mini_rcnn.metrics.detection_set import detection_set
     >>> box = [[0.0, 0, 1, 1]]
     >>> told = weighed(detection_set([("a", [], box, [0.9]), ("b", [], box, [0.4])]), np.array([0.1, 0.4]), 0.5)
     >>> told.scores

@@ -128,7 +128,7 @@ def learning_findings(config, training):
         )
         yield Finding("note", "training.best_by", text)
     if training.positive_share and config.targets.negatives == "skip":
-        text = "Images without boxes are shown in their share, and teach nothing: they only cost time."
+        text = "Changing this does nothing: with targets.negatives = skip no image without boxes is shown."
         yield Finding("warning", "training.positive_share", text)
 
 

@@ -106,6 +106,7 @@ class Feed:
                 epoch=times,
                 augmentation=CHANGES[self.training.augmentation],
                 positive_share=None if alone else self.training.positive_share,
+                hard_share=None if alone else self.training.hard_share,
                 drop_last=True,
                 start=start,
             )

@@ -70,6 +70,7 @@ class TrainingConfig:
     augmentation: str = "slides"  # or "wide", for few films, or "none"
     masks: str = "boxes"  # what masks are: the full rectangles of the boxes, or phantoms' "true" ones
     positive_share: float | None = None  # of the images shown, how many have boxes; None: as they come
+    hard_share: float | None = None  # of the images shown without boxes, how many are Not Normal; None: as they come
     start: str = "random"  # or "statistics": random, then what normalisations meet on first images is recorded
     best_by: str = "loss"  # of the validation side, the lowest; or "rsna", the challenge's score, the highest
     choose_threshold: bool = False  # by the validation side, kept with the best weights; "rsna" always does
@@ -106,9 +107,11 @@ class TrainingConfig:
         require(self.momentum < 1, "momentum must be below 1", self.momentum)
         require(self.average < 1, "average must be below 1: at 1 nothing is ever learnt", self.average)
         require_not_negative(self, "clip_norm", "weight_decay")
-        if self.positive_share is not None:
-            good = isinstance(self.positive_share, (int, float)) and 0 < self.positive_share < 1
-            require(good, "positive_share must lie between 0 and 1, or be none", self.positive_share)
+        for name in ("positive_share", "hard_share"):
+            share = getattr(self, name)
+            good = share is None or isinstance(share, (int, float)) and 0 < share < 1
+            require(good, f"{name} must lie between 0 and 1, or be none", share)
+        require(self.hard_share is None or self.positive_share is not None, "hard_share needs a positive_share", None)
 
     @property
     def n_epochs(self):
