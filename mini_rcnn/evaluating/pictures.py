@@ -47,7 +47,7 @@ CAPTIONS = (
      "much. Larger marks stand for more boxes or images."),
     ("scores", "Best score of each image, by class",
      "The scores of images with an opacity should lie far to the right, those of the others far to the left. Right of "
-     "the black line, the threshold, an image is marked."),
+     "the black line, the threshold, an image is marked. The axis is logarithmic, so that a few images can be seen."),
     ("false_marks", "False marks by class and view",
      "How many marks an image has that meet no box. Views are how the film was taken: PA standing, from the back; AP "
      "mostly lying, from the front."),

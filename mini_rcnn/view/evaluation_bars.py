@@ -32,15 +32,15 @@ def scores_figure(results):
             edges[:-1], counts, width=np.diff(edges), align="edge", color=colour, hatch=hatch, edgecolor="white",
             linewidth=0.5,
         )  # fmt: skip
-        axes.axvline(results["summary"]["threshold"], color=BLACK, linewidth=1.5)
+        axes.axvline(results["summary"]["threshold"], ymax=0.95, color=BLACK, linewidth=1.5)
         title = f"{SHORT_CLASSES.get(name, name)}: {number_of(int(counts.sum()), 'image')}"
         plain_axes(axes, x="best score of the image" if row == 2 else None)
-        axes.text(0.5, 0.97, title, transform=axes.transAxes, ha="center", va="bottom", fontsize=SMALL)
+        axes.text(0.5, 1.0, title, transform=axes.transAxes, ha="center", va="bottom", fontsize=SMALL)
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         axes.minorticks_off()
         if row < 2:
             axes.set_xticklabels([])
-    figure.text(0.025, 0.55, "images (each step is ten times more)", rotation=90, va="center", fontsize=SMALL)
+    figure.text(0.025, 0.55, "images (logarithmic)", rotation=90, va="center", fontsize=SMALL)
     return figure
 
 
