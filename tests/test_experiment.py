@@ -136,6 +136,8 @@ def test_a_training_goes_on_and_is_not_repeated(tmp_path, monkeypatch):
     (tmp_path / "last.weights.npz").write_bytes(b"")
     assert runs.train_arm(NEGATIVES[0], tmp_path, **options) == 0
     assert len(commands) == 2 and "--resume" not in commands[0] and "--resume" in commands[1]
+    assert runs.train_arm(find_arms("budget", ["full_twice"])[0], tmp_path / "twice", **options) == 0
+    assert [command[command.index("--steps") + 1] for command in commands] == ["7", "7", "14"]
     assert "targets__negatives=skip" in commands[0] and commands[0][commands[0].index("--seed") + 1] == "3"
 
 

@@ -12,6 +12,7 @@ class Arm:
     name: str
     settings: dict = field(hash=False)  # of ``train --set``, by name
     told: str = ""  # in a few words, for tables
+    times: int = 1  # as many steps as the experiment's
 
 
 # What a film without boxes teaches. Each arm sees as many films in as many steps.
@@ -20,13 +21,19 @@ NEGATIVES = (
     Arm("rpn_only", {"targets__negatives": "rpn_only"}, "they teach the RPN alone"),
     Arm("full", {"targets__negatives": "full"}, "they teach the RPN and the heads"),
 )
+# Half of the films that full negatives show have no boxes: in twice the steps as many with boxes are shown as by skip.
+BUDGET = (
+    NEGATIVES[0],
+    NEGATIVES[2],
+    Arm("full_twice", {"targets__negatives": "full"}, "as full, in twice the steps: as many films with boxes", times=2),
+)
 # Which films are shown how often; all of them with full negatives.
 FILMS = (
     Arm("half", {}, "half of the films shown have boxes (the demo preset)"),
     Arm("quarter", {"training__positive_share": 0.25}, "a quarter of them, about as many as in the tables"),
     Arm("hard", {"training__hard_share": 0.85}, "half, and of the others 85 % are Not Normal in place of 57 %"),
 )
-EXPERIMENTS = {"negatives": NEGATIVES, "films": FILMS}
+EXPERIMENTS = {"negatives": NEGATIVES, "budget": BUDGET, "films": FILMS}
 
 
 def find_arms(experiment, names=None):

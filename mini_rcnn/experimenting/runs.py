@@ -66,17 +66,9 @@ def train_arm(arm, folder, *, preset, data, seed, steps, quiet=False, settings=(
     if (folder / "last.weights.npz").exists():
         return 0
     command = ["--preset", preset, "--data", str(data), "--out", str(folder), "--seed", str(seed)]
-    command += [
-        "--epochs",
-        "1",
-        "--steps",
-        str(steps),
-        "--set",
-        "training__best_by=loss",
-        "--set",
-        "training__choose_threshold=false",
-    ]
-    for setting in (*settings, *(f"{name}={value}" for name, value in arm.settings.items())):
+    command += ["--epochs", "1", "--steps", str(arm.times * steps)]
+    judged = ("training__best_by=loss", "training__choose_threshold=false")  # the last weights are compared
+    for setting in (*judged, *settings, *(f"{name}={value}" for name, value in arm.settings.items())):
         command += ["--set", setting]
     command += ["--quiet"] * quiet
     if (folder / "run.json").exists():
