@@ -8,12 +8,14 @@ import numpy as np
 import tensorflow.compat.v2 as tf
 
 from mini_rcnn.config import changed
-from mini_rcnn.metrics.rsna import rsna_score
+from mini_rcnn.metrics.counts import healthy_marked_share
+from mini_rcnn.metrics.detection_set import detection_set
+from mini_rcnn.metrics.rsna_sets import rsna_by_threshold
 from mini_rcnn.model import anchors_of, found_on_film, run_stages
 from mini_rcnn.stages.image import normalise
 from mini_rcnn.stages_tf.model import TENSORFLOW
 
-THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20)) + (0.98,)
+THRESHOLDS = tuple(step / 100 for step in range(5, 100))
 MOST_MARKED = 0.04  # of the films without boxes: a threshold that marks as many or more is no choice
 
 
@@ -112,13 +114,10 @@ def choose_threshold(films, thresholds=THRESHOLDS):
     >>> choose_threshold(films, (0.3, 0.5, 0.95))
     Choice(threshold=0.5, score=1.0, marked=0.0)
     """
-    choices = []
-    for threshold in thresholds:
-        kept = [(truth, boxes[scores >= threshold], scores[scores >= threshold]) for truth, boxes, scores in films]
-        healthy = [len(boxes) > 0 for truth, boxes, _ in kept if not len(truth)]
-        score = rsna_score(kept)
-        score = score if np.isfinite(score) else 0.0  # NaN where there is nothing to score
-        choices.append(Choice(float(threshold), score, float(np.mean(healthy)) if healthy else 0.0))
+    found = detection_set((str(number), *film) for number, film in enumerate(films))
+    scores = np.nan_to_num(rsna_by_threshold(found, thresholds))  # NaN where there is nothing to score
+    marked = [np.nan_to_num(healthy_marked_share(found, threshold=threshold)) for threshold in thresholds]
+    choices = [Choice(*map(float, row)) for row in zip(thresholds, scores, marked)]
     allowed = [choice for choice in choices if choice.marked < MOST_MARKED]
     if not allowed:
         return min(choices, key=lambda choice: (choice.marked, -choice.score, -choice.threshold))

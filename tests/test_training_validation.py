@@ -1,0 +1,54 @@
+"""The threshold that a training chooses: by hand, and against the scores of one film after the other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mini_rcnn.metrics.rsna import rsna_score
+from mini_rcnn.training.validation import MOST_MARKED, THRESHOLDS, choose_threshold
+
+BOX = np.array([[0.0, 0, 9, 9]])
+NONE = np.zeros((0, 4))
+
+
+def film(ill, *scores):
+    return (BOX if ill else NONE, np.repeat(BOX, len(scores), axis=0), np.array(scores, np.float32))
+
+
+def test_of_equal_scores_the_highest_threshold():
+    assert choose_threshold([film(True, 0.93), film(False, 0.4)])[:2] == (0.93, 1.0)
+
+
+def test_marking_few_healthy_films_comes_first():
+    healthy = [film(False, 0.8) for _ in range(2)] + [film(False) for _ in range(38)]
+    sure, unsure = film(True, 0.9), [film(True, 0.705) for _ in range(9)]
+    choice = choose_threshold([sure, *unsure, *healthy])
+    assert 0.8 < choice.threshold <= 0.9 and choice.marked == 0  # 0.7 would score more, and mark 5 %
+    fewer = [film(False, 0.8), *healthy[2:]]
+    assert choose_threshold([sure, *unsure, *fewer]).threshold == pytest.approx(0.7)
+
+
+def test_where_no_threshold_marks_few_the_one_that_marks_the_fewest():
+    choice = choose_threshold([film(True, 0.5), film(False, 1.0), film(False, 1.0), film(False, 0.6)])
+    assert choice.threshold == THRESHOLDS[-1] and choice.marked == pytest.approx(2 / 3)
+
+
+def test_nothing_found_and_nothing_to_find():
+    assert choose_threshold([film(False), film(False)])[1:] == (0.0, 0.0)
+
+
+def test_equals_the_films_scored_one_by_one(rng):
+    films = [film(rng.random() < 0.4, *rng.random(rng.integers(0, 4)) ** 0.5) for _ in range(60)]
+    choice = choose_threshold(films)
+    told = {}
+    for threshold in THRESHOLDS:
+        kept = [(truth, boxes[scores >= threshold], scores[scores >= threshold]) for truth, boxes, scores in films]
+        marked = np.mean([len(boxes) > 0 for truth, boxes, _ in kept if not len(truth)])
+        told[threshold] = (np.nan_to_num(rsna_score(kept)), marked)
+    assert (choice.score, choice.marked) == pytest.approx(told[choice.threshold])
+    allowed = {threshold: score for threshold, (score, marked) in told.items() if marked < MOST_MARKED}
+    if allowed:
+        assert choice.score == pytest.approx(max(allowed.values()))
+    else:
+        assert choice.marked == pytest.approx(min(marked for _, marked in told.values()))
