@@ -118,8 +118,11 @@ def main(argv=None):
     except KeyboardInterrupt:
         print("\nStopped. The same command goes on.", file=sys.stderr)
         return 130
-    except (DataError, ValueError) as error:
+    except OSError as error:
+        text = f"{error.filename or options.out}: cannot be written or read: {error.strerror}."
+    except ValueError as error:
         if not isinstance(error, DataError) and not our_own(error):
             raise
-        print(f"python3 lab.py experiment: {error}", file=sys.stderr)
-        return 1
+        text = str(error)
+    print(f"python3 lab.py experiment: {text}", file=sys.stderr)
+    return 1

@@ -98,3 +98,10 @@ def test_weights_that_are_none(tmp_path, folder, capsys):
     (tmp_path / "x.npz").write_bytes(b"no weights")
     assert thresholds.main([str(tmp_path / "x.npz"), "--data", str(folder)]) == 1
     assert "x.npz" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written(folder, weights, tmp_path, capsys):
+    (tmp_path / "file").write_text("no folder")
+    assert thresholds.main([str(weights), "--data", str(folder), "--out", str(tmp_path / "file"), "--quiet"]) == 1
+    told = capsys.readouterr().err
+    assert "file" in told and "Traceback" not in told
