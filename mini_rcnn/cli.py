@@ -19,8 +19,8 @@ HELP = """usage: python3 lab.py VERB [arguments]
   train           train a detector         python3 lab.py train --preset demo --data phantoms --out runs/demo
   detect          look at films            python3 lab.py detect data/phantoms --out runs/found
   evaluate        measure detections       python3 lab.py evaluate runs/found/submission.csv --data data/phantoms
-  thresholds      what thresholds do       python3 lab.py thresholds mini_rcnn/demo.weights.npz --data data/phantoms
-  alarms          sure and wrong           python3 lab.py alarms mini_rcnn/demo.weights.npz --data data/phantoms
+  thresholds      what thresholds do       python3 lab.py thresholds runs/demo/best.weights.npz --data data/phantoms
+  alarms          sure and wrong           python3 lab.py alarms runs/demo/best.weights.npz --data data/phantoms
   experiment      train in several ways    python3 lab.py experiment negatives --out runs/negatives
   lint            read a configuration     python3 lab.py lint config.py --images 20684
   bench           time the parts           python3 lab.py bench stages

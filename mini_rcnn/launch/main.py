@@ -60,7 +60,10 @@ def parse(argv):
         default=serve.LOOPBACK,
         help="serve to other machines as well, on this address of this machine; the token is still asked for",
     )
-    verbs = "test, data, train, detect, bench, doctor; without one, the labs are opened"
+    verbs = (
+        "test, data, train, detect, evaluate, thresholds, alarms, experiment, lint, bench, doctor; without one, the labs "
+        "are opened"
+    )
     parser.add_argument("verb", nargs="?", help=verbs)
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="what the verb takes")
     return parser.parse_args(argv)
