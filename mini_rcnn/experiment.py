@@ -16,8 +16,8 @@ EPILOG = """examples:
   python3 lab.py experiment remedies --runs runs/negatives --out runs/remedies
   python3 lab.py experiment negatives --preset gpu --data data/rsna --steps 16000 --seeds 0 --out runs/negatives-rsna
 
-The first takes about half an hour on two CPU cores. Ctrl-C saves; the same command goes on, and trainings that have ended
-are not repeated. `budget` and `films` vary how often films with and without boxes are shown."""
+The first takes about half an hour on two CPU cores. Ctrl-C saves; the same command goes on, and trainings that have
+ended are not repeated. `budget` and `films` vary how often films with and without boxes are shown."""
 
 REMEDIES = "remedies"  # put on networks that another experiment has trained
 
