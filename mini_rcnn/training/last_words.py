@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 
 DONE = b"\0done"
 
@@ -34,10 +35,10 @@ def watched(text):
     -----
     Where TensorFlow gets no memory on a CPU it ends the process (``std::bad_alloc``), and Linux, out of memory, kills
     it: no Python code runs any more. The watcher is a copy of this process that does nothing but wait for the end of a
-    pipe. It is made only where TensorFlow has not begun, which has threads that a copy would lack, and where the system
-    can copy processes: not on Windows.
+    pipe. It is made only where nothing has begun a thread, as TensorFlow does or a notebook's kernel, since a copy
+    would lack it, and where the system can copy processes: not on Windows.
     """
-    if not hasattr(os, "fork") or "tensorflow" in sys.modules:
+    if not hasattr(os, "fork") or "tensorflow" in sys.modules or threading.active_count() > 1:
         yield
         return
     reading, writing = os.pipe()
@@ -49,7 +50,8 @@ def watched(text):
     try:
         yield
     finally:
-        os.write(writing, DONE)
+        with contextlib.suppress(OSError):  # somebody ended the watcher
+            os.write(writing, DONE)
         os.close(writing)
 
 
