@@ -7,9 +7,9 @@ import os
 import sys
 from pathlib import Path
 
-from .data.errors import DataError
 from .experimenting.arms import EXPERIMENTS, find_arms
-from .train import number_of, our_own
+from .train import number_of
+from .verbs import in_one_line
 
 EPILOG = """examples:
   python3 lab.py experiment negatives --out runs/negatives
@@ -68,10 +68,10 @@ def train_arms(options, argv, tell):
     preset, arms = find_preset(options.preset), find_arms(options.experiment, options.arms)
     folder, films = films_for(options, preset, tell)
     scorers, found = {}, {}
-    todo = [(seed, arm) for seed in options.seeds for arm in arms]  # every arm once before a second seed begins
-    for number, (seed, arm) in enumerate(todo, 1):
+    planned = [(seed, arm) for seed in options.seeds for arm in arms]  # every arm once before a second seed begins
+    for number, (seed, arm) in enumerate(planned, 1):
         where = options.out / f"{arm.name}-{seed}"
-        tell(f"[{number} of {len(todo)}] {arm.name}, seed {seed}: {where}")
+        tell(f"[{number} of {len(planned)}] {arm.name}, seed {seed}: {where}")
         code = train_arm(
             arm, where, preset=preset.name, data=folder, seed=seed, steps=options.steps, quiet=options.quiet,
             settings=options.set,
@@ -113,17 +113,7 @@ def main(argv=None):
     argv = list(sys.argv[1:] if argv is None else argv)
     options = make_parser().parse_args(argv)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try:
-        tell = lambda text: print(text, flush=True)  # noqa: E731 (short, and used as a value)
-        return (try_remedies if options.experiment == REMEDIES else train_arms)(options, argv, tell)
-    except KeyboardInterrupt:
-        print("\nStopped. The same command goes on.", file=sys.stderr)
-        return 130
-    except OSError as error:
-        text = f"{error.filename or options.out}: cannot be written or read: {error.strerror}."
-    except ValueError as error:
-        if not isinstance(error, DataError) and not our_own(error):
-            raise
-        text = str(error)
-    print(f"python3 lab.py experiment: {text}", file=sys.stderr)
-    return 1
+    tell = lambda text: print(text, flush=True)  # noqa: E731 (short, and used as a value)
+    run = try_remedies if options.experiment == REMEDIES else train_arms
+    stopped = "Stopped. The same command goes on."
+    return in_one_line("experiment", lambda: run(options, argv, tell), out=options.out, stopped=stopped)

@@ -20,7 +20,8 @@ from .data.split_files import load_split, split_path
 from .data.splits import SIDES, side_records
 from .detect import unit
 from .detecting.inputs import read_network
-from .train import number_of, our_own
+from .train import number_of
+from .verbs import in_one_line
 
 NAME = "python3 lab.py alarms"
 EPILOG = """examples:
@@ -127,16 +128,5 @@ def main(argv=None):
     """Run the command and return its exit code: 0, 130 after Ctrl-C, 1 where something is wrong."""
     options = make_parser().parse_args(sys.argv[1:] if argv is None else argv)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try:
-        return run(options)
-    except KeyboardInterrupt:
-        print("\nStopped. Nothing is kept of it: the tables and sheets come at the end.", file=sys.stderr)
-        return 130
-    except OSError as error:
-        text = f"{error.filename or options.out}: cannot be written or read: {error.strerror}."
-    except ValueError as error:
-        if not isinstance(error, DataError) and not our_own(error):
-            raise
-        text = str(error)
-    print(f"{NAME}: {text}", file=sys.stderr)
-    return 1
+    stopped = "Stopped. Nothing is kept of it: the tables and sheets come at the end."
+    return in_one_line("alarms", lambda: run(options), out=options.out, stopped=stopped)

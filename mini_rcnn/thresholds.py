@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from .data.errors import DataError
-from .train import our_own
+from .verbs import in_one_line
 
 EPILOG = """examples:
   python3 lab.py thresholds mini_rcnn/demo.weights.npz --data data/phantoms
@@ -116,16 +116,5 @@ def main(argv=None):
     """Run the command and return its exit code: 0, 130 after Ctrl-C, 1 where something is wrong."""
     options = make_parser().parse_args(sys.argv[1:] if argv is None else list(argv))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try:
-        return run(options)
-    except KeyboardInterrupt:
-        print("\nStopped. The same command goes on.", file=sys.stderr)
-        return 130
-    except OSError as error:
-        text = f"{error.filename or options.out}: cannot be written or read: {error.strerror}."
-    except ValueError as error:
-        if not isinstance(error, DataError) and not our_own(error):
-            raise
-        text = str(error)
-    print(f"python3 lab.py thresholds: {text}", file=sys.stderr)
-    return 1
+    stopped = "Stopped. The same command goes on."
+    return in_one_line("thresholds", lambda: run(options), out=options.out, stopped=stopped)

@@ -12,6 +12,7 @@ from .training.last_words import out_of_memory, watched
 from .training.presets import PRESETS, find_preset, list_text
 from .training.schedule import with_epochs
 from .training.settings import changed_by_text, changed_training
+from .verbs import our_own
 
 EPILOG = """examples:
   python3 lab.py train --preset demo --data phantoms --out runs/demo
@@ -243,11 +244,3 @@ def text_of(error, options):
         _, config, training = settings_of(options)
         return out_of_memory(config, training)
     return None
-
-
-def our_own(error):
-    """Return whether a ValueError was raised by this package's own code and not by a library's."""
-    last = error.__traceback__
-    while last.tb_next is not None:
-        last = last.tb_next
-    return Path(__file__).resolve().parent in Path(last.tb_frame.f_code.co_filename).resolve().parents

@@ -32,6 +32,7 @@ ORDER = (
     "mini_rcnn.matterport_training",
     "mini_rcnn.reference",
     "mini_rcnn.view",
+    "mini_rcnn.verbs",
     "mini_rcnn.train",
     "mini_rcnn.detecting",
     "mini_rcnn.detect",
