@@ -10,11 +10,14 @@ from film_folders import make_folder
 from PIL import Image
 
 from mini_rcnn import experiment, train
+from mini_rcnn.config import to_dict
+from mini_rcnn.data.errors import DataError
 from mini_rcnn.data.rsna import Record
 from mini_rcnn.experimenting import runs
 from mini_rcnn.experimenting.arms import EXPERIMENTS, NEGATIVES, find_arms
 from mini_rcnn.experimenting.compare import compare, figures_of
 from mini_rcnn.experimenting.report import table_text
+from mini_rcnn.training.settings import training_to_dict
 from mini_rcnn.view.arms import arms_figure, draw_arms
 
 BOX = np.array([[10.0, 10, 60, 60]])
@@ -134,7 +137,15 @@ def test_a_training_goes_on_and_is_not_repeated(tmp_path, monkeypatch):
     (tmp_path / "run.json").write_text("{}")
     assert runs.train_arm(NEGATIVES[0], tmp_path, **options) == 0
     (tmp_path / "last.weights.npz").write_bytes(b"")
+    _, config, training = train.settings_of(train.make_parser().parse_args(commands[0]))
+    plain = json.loads(json.dumps({"config": to_dict(config), "training": training_to_dict(training)}))
+    (tmp_path / "run.json").write_text(json.dumps({**plain, "data": "films"}))
     assert runs.train_arm(NEGATIVES[0], tmp_path, **options) == 0
+    for other in ({"steps": 8}, {"seed": 4}, {"data": "more"}, {"settings": ["training__batch_size=4"]}):
+        with pytest.raises(DataError, match="other settings or films"):
+            runs.train_arm(NEGATIVES[0], tmp_path, **{**options, **other})
+    with pytest.raises(DataError, match="other settings or films"):
+        runs.train_arm(NEGATIVES[2], tmp_path, **options)
     assert len(commands) == 2 and "--resume" not in commands[0] and "--resume" in commands[1]
     assert runs.train_arm(find_arms("budget", ["full_twice"])[0], tmp_path / "twice", **options) == 0
     assert [command[command.index("--steps") + 1] for command in commands] == ["7", "7", "14"]
@@ -163,7 +174,7 @@ def test_the_whole_way(tmp_path, capsys, monkeypatch):
     assert list(results["runs"]["skip"]) == ["0"] and sum(results["films"].values()) > 0
     assert (out / "table.md").exists() and (out / "figure.png").exists()
     first = (out / "results.json").read_bytes()
-    monkeypatch.setattr(train, "main", None)
+    monkeypatch.setattr(train, "main", None)  # nothing is trained again
     monkeypatch.setattr(runs, "detect_on", None)
     assert experiment.main([*command, "--quiet"]) == 0
     assert (out / "results.json").read_bytes() == first

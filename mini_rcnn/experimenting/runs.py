@@ -13,12 +13,15 @@ from typing import NamedTuple
 import numpy as np
 
 from mini_rcnn.config import TargetConfig, changed
+from mini_rcnn.data.errors import DataError
 from mini_rcnn.data.files import sha256_of, write_arrays, write_json, written_beside
 from mini_rcnn.data.phantom_files import write_phantoms
 from mini_rcnn.data.rsna import load_records
 from mini_rcnn.data.split_files import load_split
 from mini_rcnn.data.splits import side_records
 from mini_rcnn.training.films import prepared_of, split_if_new
+from mini_rcnn.training.run_folder import read_run
+from mini_rcnn.training.run_folder import settings_of as settings_of_run
 
 LEAST_SCORE = 0.01  # what is kept of the detections; thresholds are applied to them afterwards
 UNSEEN_SEED = 1000  # of phantoms that no training draws
@@ -61,19 +64,27 @@ def unseen_films(data, *, drawn, n_films, size, quiet=False, tell=print):
 
 def train_arm(arm, folder, *, preset, data, seed, steps, quiet=False, settings=()):
     """Train one arm with one seed into a folder, from where it was; return the exit code of ``train``."""
-    from mini_rcnn.train import main as train
+    from mini_rcnn import train
 
-    if (folder / "last.weights.npz").exists():
-        return 0
     command = ["--preset", preset, "--data", str(data), "--out", str(folder), "--seed", str(seed)]
     command += ["--epochs", "1", "--steps", str(arm.times * steps)]
     judged = ("training__best_by=loss", "training__choose_threshold=false")  # the last weights are compared
     for setting in (*judged, *settings, *(f"{name}={value}" for name, value in arm.settings.items())):
         command += ["--set", setting]
     command += ["--quiet"] * quiet
+    if (folder / "last.weights.npz").exists():
+        check_same(folder, train.settings_of(train.make_parser().parse_args(command))[1:], data)
+        return 0
     if (folder / "run.json").exists():
         command.append("--resume")
-    return train(command)
+    return train.main(command)
+
+
+def check_same(folder, settings, data):
+    """Refuse a run that has ended if it was trained in another way: arms would be compared that differ in more."""
+    run = read_run(folder)
+    if run is None or settings_of_run(run) != settings or Path(run["data"]).name != Path(data).name:
+        raise DataError(f"{folder}: was trained with other settings or films than are asked for; take another --out.")
 
 
 def find_on(films, folder, *, scorers, keep=None):
