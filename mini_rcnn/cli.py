@@ -24,6 +24,8 @@ HELP = """usage: python3 lab.py VERB [arguments]
   experiment      train in several ways    python3 lab.py experiment negatives --out runs/negatives
   lint            read a configuration     python3 lab.py lint config.py --images 20684
   bench           time the parts           python3 lab.py bench stages
+  labs            build the notebooks      python3 lab.py labs --check
+  grade           grade a class            python3 lab.py grade submissions --csv grades.csv
   doctor          explain this machine     python3 lab.py doctor --json
 
 VERB --help says more. `python3 lab.py` alone opens the labs.
@@ -128,6 +130,8 @@ VERBS = {
     "experiment": verb_of("mini_rcnn.experiment"),
     "lint": verb_of("mini_rcnn.lint"),
     "bench": bench,
+    "labs": verb_of("mini_rcnn.labs"),
+    "grade": verb_of("mini_rcnn.grade"),
     "doctor": doctor,
 }
 
