@@ -81,8 +81,8 @@ print("stay:", np.flatnonzero(keep_greedily(overlaps, 0.3)).tolist(), "of 12")
 # %% [markdown] id="nms-text"
 # ## 3. From overlaps to boxes
 #
-# Now the whole: sort by score, look at overlaps, keep greedily, and return *indices*, best first. Indices and not boxes,
-# since scores, classes and masks have to be picked with them.
+# Now the whole: sort by score, look at overlaps, keep greedily, and return *indices*, best first. Indices and not
+# boxes, since scores, classes and masks have to be picked with them.
 #
 # Two things decide whether your boxes are the same as everybody's:
 #
@@ -93,8 +93,6 @@ print("stay:", np.flatnonzero(keep_greedily(overlaps, 0.3)).tolist(), "of 12")
 #   detector, look here first.
 
 # %% id="nms-given"
-from mini_rcnn.stages._check import boxes_array, rows_array, unit_number, whole_number  # they only check arguments
-from mini_rcnn.stages.nms import BLOCK
 
 # %% id="nms" exercise="mini_rcnn.stages.nms:non_max_suppression"
 
@@ -113,8 +111,8 @@ for threshold in (0.1, 0.3, 0.7, 1.0):
     print(f"overlap threshold {threshold}: {len(kept):3d} of {len(boxes)} boxes stay")
 
 # %% [markdown] id="direction"
-# **The higher the overlap threshold, the more boxes stay.** It is no measure of quality: it says how much two boxes must
-# share before they count as one.
+# **The higher the overlap threshold, the more boxes stay.** It is no measure of quality: it says how much two boxes
+# must share before they count as one.
 #
 # ## 4. The second filter, and the slides' contradiction
 #

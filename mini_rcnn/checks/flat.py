@@ -1,4 +1,4 @@
-"""A result, whatever it is made of, as a flat list of named arrays: what can be compared, and sent between processes."""
+"""A result, whatever it is made of, as a list of named arrays: what can be compared, and sent between processes."""
 
 from __future__ import annotations
 

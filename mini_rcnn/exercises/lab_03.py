@@ -200,7 +200,7 @@ EXERCISES = (
             Mistake(
                 "the higher index first among equals",
                 wrong_suppression(ties="higher"),
-                "Equal scores: the lower index goes first. Turning a sorted list round turns the equal ones round, too.",
+                "Equal scores: the lower index goes first. Turning a sorted list round turns equal ones round, too.",
             ),
             Mistake(
                 "limited before suppressing",
