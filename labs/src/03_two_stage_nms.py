@@ -93,6 +93,8 @@ print("stay:", np.flatnonzero(keep_greedily(overlaps, 0.3)).tolist(), "of 12")
 #   detector, look here first.
 
 # %% id="nms-given"
+from mini_rcnn.stages._check import boxes_array, rows_array, unit_number, whole_number  # they only check arguments
+from mini_rcnn.stages.nms import BLOCK
 
 # %% id="nms" exercise="mini_rcnn.stages.nms:non_max_suppression"
 
