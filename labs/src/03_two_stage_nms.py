@@ -154,11 +154,9 @@ from mini_rcnn.stages.nms import two_stage_nms
 
 def boxes_left(number, confidence, iou):
     """Count the boxes of a film that two thresholds leave."""
-    trace = lab.look(number)[1]
-    scores, moves = trace["probabilities"][:, 1], trace["deltas"][:, 1] * np.array(lab.config.detections.delta_std)
-    boxes = clip_boxes(
-        decode_deltas(trace["proposals"].boxes, moves), (0, 0, lab.config.image.size, lab.config.image.size)
-    )
+    trace, window = lab.look(number)[1], lab.input(number).geometry.window
+    moves = trace["deltas"][:, 1] * np.array(lab.config.detections.delta_std)
+    boxes, scores = clip_boxes(decode_deltas(trace["proposals"].boxes, moves), window), trace["probabilities"][:, 1]
     return len(two_stage_nms(boxes, scores, min_confidence=confidence, iou_threshold=iou))
 
 
