@@ -88,7 +88,7 @@ def exercise_texts(target):
         If there is no such function.
     """
     module, _, name = target.partition(":")
-    found = importlib.util.find_spec(module)
+    found = importlib.util.find_spec(module) if name else None
     source = Path(found.origin).read_text(encoding="utf-8") if found else ""
     siblings = ast.parse(source).body
     nodes = [node for node in siblings if isinstance(node, ast.FunctionDef) and node.name == name]

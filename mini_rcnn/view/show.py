@@ -8,14 +8,14 @@ from PIL import Image
 
 from .style import PIXELS_AN_INCH
 
-COLOURS = 128  # of the palette: a figure of few colours takes a third of the bytes
+COLOURS = 256  # of the palette: a figure of few colours takes a third of the bytes
 
 
 def png_bytes(figure):
     """Return a figure as PNG with a palette: the same figure gives the same bytes, and few of them."""
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png", dpi=PIXELS_AN_INCH, facecolor="white", metadata={"Software": None})
-    picture = Image.open(drawn).convert("RGB").quantize(COLOURS, method=Image.MEDIANCUT, dither=Image.NONE)
+    picture = Image.open(drawn).convert("RGB").quantize(COLOURS, method=Image.MAXCOVERAGE, dither=Image.NONE)
     packed = io.BytesIO()
     picture.save(packed, format="png", optimize=True)
     return packed.getvalue()
