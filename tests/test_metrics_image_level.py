@@ -10,7 +10,15 @@ from detection_crowds import BOX, NONE, awkward_sets, crowded_images
 from sklearn.metrics import confusion_matrix, roc_auc_score, roc_curve
 
 from mini_rcnn.metrics.detection_set import detection_set
-from mini_rcnn.metrics.image_level import area_under, image_scores, is_ill, operating_point, roc, youden
+from mini_rcnn.metrics.image_level import (
+    area_under,
+    image_scores,
+    is_ill,
+    operating_point,
+    predictive_value,
+    roc,
+    youden,
+)
 
 ILL = np.array([True, False, True, False])
 
@@ -107,6 +115,18 @@ def test_awkward_sets(name):
         assert math.isnan(area)
 
 
+def test_predictive_value_is_what_counting_gives(rng):
+    ill, scores = noisy(rng, 300, digits=1)
+    point = operating_point(ill, scores, threshold=0.5)
+    got = predictive_value(ill.mean(), point.sensitivity, point.specificity)
+    np.testing.assert_allclose(got, point.true_positive / (point.true_positive + point.false_positive), rtol=1e-12)
+
+
+def test_predictive_value_at_the_ends():
+    got = predictive_value([0.0, 1.0, 0.5, 0.5], [0.8, 0.8, 0.0, 0.0], [0.9, 0.9, 0.9, 1.0])
+    np.testing.assert_array_equal(got, [0, 1, 0, np.nan])
+
+
 # 3. What is refused.
 
 
@@ -124,3 +144,8 @@ def test_bad_input_is_named(arguments, words):
         roc(*arguments)
     with pytest.raises(ValueError, match=words):
         operating_point(*arguments, threshold=0.5)
+
+
+def test_a_share_beyond_1_is_named():
+    with pytest.raises(ValueError, match=r"specificity must lie in \[0, 1\], got 1.5"):
+        predictive_value(0.5, 0.5, 1.5)

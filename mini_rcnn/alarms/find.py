@@ -97,6 +97,23 @@ def best_truth(overlaps):
 def shared_part(box, other):
     """Return the share of the smaller of two boxes that lies in the other.
 
+    Parameters
+    ----------
+    box, other : ndarray of shape (4,), float
+        ``(y1, x1, y2, x2)``, both with an area.
+
+    Returns
+    -------
+    share : float
+        In [0, 1]: 1 where one box lies inside the other, 0 where they do not meet.
+
+    Notes
+    -----
+    ``|A & B| / min(|A|, |B|)``. Matterport has nothing like it: its overlap is the IoU, ``|A & B| / |A | B|``, which is
+    small where a small box lies inside a large one, although nobody would call that mark a miss of place.
+
+    Examples
+    --------
     >>> shared_part(np.array([0.0, 0, 10, 10]), np.array([0.0, 5, 100, 105]))
     0.5
     """

@@ -46,13 +46,46 @@ def at_threshold(detections, records, threshold):
     return {name: float(value) for name, value in told.items()}
 
 
-def at_sensitivity(detections, records, sensitivity):
-    """Return `at_threshold` at the highest threshold that finds this share of the boxes; None where none does."""
-    curve = froc(detections)
+def threshold_for(curve, sensitivity):
+    """Return the highest threshold on the score that finds at least this share of the boxes.
+
+    Parameters
+    ----------
+    curve : mini_rcnn.metrics.froc.Froc
+        ``false_marks``, ``sensitivity`` and ``thresholds``, each (N,): a point for each threshold, the highest first,
+        so the sensitivity never falls.
+    sensitivity : float
+        The share that is to be found.
+
+    Returns
+    -------
+    threshold : float
+        One of the curve's own; NaN where no threshold finds so many. Infinite, at which nothing is marked, where 0 is
+        asked for.
+
+    Notes
+    -----
+    Two detectors are compared at equal sensitivity: each gets a threshold of its own, such that both find the same
+    share of the boxes, and then their false marks are counted. Read between two points there would be no threshold
+    that does it, so nothing is interpolated. Matterport has no such comparison.
+
+    Examples
+    --------
+    >>> from mini_rcnn.metrics.froc import Froc
+    >>> curve = Froc(np.array([0.0, 0.1, 0.4]), np.array([0.0, 0.5, 0.8]), np.array([np.inf, 0.9, 0.6]))
+    >>> threshold_for(curve, 0.5), threshold_for(curve, 0.6), threshold_for(curve, 0.9)
+    (0.9, 0.6, nan)
+    """
     enough = np.flatnonzero(curve.sensitivity >= sensitivity)
     if not len(enough):
-        return None
-    return at_threshold(detections, records, float(curve.thresholds[enough[0]]))
+        return float("nan")
+    return float(curve.thresholds[enough[0]])
+
+
+def at_sensitivity(detections, records, sensitivity):
+    """Return `at_threshold` at the highest threshold that finds this share of the boxes; None where none does."""
+    threshold = threshold_for(froc(detections), sensitivity)
+    return None if np.isnan(threshold) else at_threshold(detections, records, threshold)
 
 
 def figures_of(records, found):
@@ -91,9 +124,8 @@ def healthy_curve(detections, n_points=101):
     curve, shares = froc(detections), []
     wanted = np.linspace(0, 1, n_points)
     for part in wanted:
-        enough = np.flatnonzero(curve.sensitivity >= part)
-        threshold = curve.thresholds[enough[0]] if len(enough) else None
-        if threshold is None:
+        threshold = threshold_for(curve, part)
+        if np.isnan(threshold):
             shares.append(None)
         else:
             shares.append(0.0 if np.isinf(threshold) else float(healthy_marked_share(detections, threshold=threshold)))

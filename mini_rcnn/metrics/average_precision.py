@@ -67,23 +67,27 @@ def area_of_all_points(precision, recall):
     Parameters
     ----------
     precision, recall : ndarray of shape (H,), float
-        Recall never falls.
+        A point for each hit, the best score first: recall never falls, precision may do both. Without hits H is 0.
 
     Returns
     -------
     area : float
+        0 without hits.
 
     Notes
     -----
     ``AP = sum over n of (r[n+1] - r[n]) * max over r' >= r[n+1] of p(r')``: VOC from 2010 on, ``VOCap.m`` of its
-    development kit.
+    development kit. Here ``r[0] = 0``, and the points are those of the hits, best score first. Matterport,
+    ``mrcnn.utils.compute_ap``, takes the same area, of one image at a time.
 
     Examples
     --------
     >>> area_of_all_points(np.array([1.0, 0.5]), np.array([0.5, 1.0]))
     0.75
     """
-    return float(np.sum(np.diff(np.concatenate([[0.0], recall])) * falling(precision)))
+    steps = np.diff(np.concatenate([[0.0], recall]))  # (H,)
+    best = falling(precision)
+    return float(np.sum(steps * best))
 
 
 def mean_at_recalls(precision, recall, recalls):

@@ -72,8 +72,24 @@ def scored(scores, outcomes):
 def expected_calibration_error(bins):
     """Return the mean distance between score and share over the bins, each by its count; NaN without scores.
 
-    ``ECE = sum over b of n_b / n * |acc_b - conf_b|``: Guo et al., ICML 2017, equation 3; Naeini et al., AAAI 2015.
+    Parameters
+    ----------
+    bins : Reliability
+        ``count``, ``mean_score`` and ``share``, each (B,). In an empty bin the count is 0 and the other two are NaN.
 
+    Returns
+    -------
+    error : float
+        In [0, 1]; 0 is best. NaN where every bin is empty.
+
+    Notes
+    -----
+    ``ECE = sum over b of n_b / n * |acc_b - conf_b|`` with ``n_b`` the count of bin b, ``n`` of all bins, ``acc_b`` the
+    share that came true and ``conf_b`` the mean score: Guo et al., ICML 2017, equation 3; Naeini et al., AAAI 2015.
+    Matterport measures no calibration.
+
+    Examples
+    --------
     >>> expected_calibration_error(reliability(np.array([0.25, 0.75]), np.array([False, True]), n_bins=2))
     0.25
     """

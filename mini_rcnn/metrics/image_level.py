@@ -171,3 +171,51 @@ def operating_point(ill, scores, *, threshold, weights=None):
         tp, fp, tn, fn = (float(weights[members].sum()) for members in counts)
     sensitivity, specificity = ratio(tp, tp + fn), ratio(tn, tn + fp)
     return OperatingPoint(threshold, tp, fp, tn, fn, sensitivity, specificity, sensitivity + specificity - 1)
+
+
+def predictive_value(prevalence, sensitivity, specificity):
+    """Return how likely a marked image is ill, where so many of all images are.
+
+    Parameters
+    ----------
+    prevalence : float or ndarray, in [0, 1]
+        Share of the images that are ill.
+    sensitivity : float or ndarray, in [0, 1]
+        Share of the ill images that are marked.
+    specificity : float or ndarray, in [0, 1]
+        Share of the healthy images that are *not* marked.
+
+    Returns
+    -------
+    value : ndarray, float64
+        Of the shape that the three have together: numbers give an array of no axis. NaN where nothing is ever marked.
+
+    Raises
+    ------
+    ValueError
+        If a value does not lie in [0, 1].
+
+    Notes
+    -----
+    Bayes: ``P(ill | marked) = P(marked | ill) P(ill) / P(marked)``, with
+    ``P(marked) = sensitivity * prevalence + (1 - specificity) * (1 - prevalence)``. The positive predictive value:
+    Altman and Bland, "Diagnostic tests 2: predictive values", BMJ 1994. Matterport has nothing of the kind.
+
+    Examples
+    --------
+    >>> predictive_value([0.5, 0.01], 0.9, 0.9).round(3)
+    array([0.9  , 0.083])
+    """
+    prevalence = shares("prevalence", prevalence)
+    sensitivity, specificity = shares("sensitivity", sensitivity), shares("specificity", specificity)
+    true = sensitivity * prevalence
+    marked = true + (1 - specificity) * (1 - prevalence)
+    return np.divide(true, marked, out=np.full(np.shape(marked), np.nan), where=marked > 0)
+
+
+def shares(name, values):
+    """Return values, a number or an array of them, as float64, all in [0, 1]."""
+    values = number_array(name, values).astype(np.float64)
+    if ((values < 0) | (values > 1)).any():
+        raise ValueError(f"{name} must lie in [0, 1], got {values.min()} to {values.max()}")
+    return values

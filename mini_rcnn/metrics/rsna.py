@@ -93,7 +93,32 @@ def rsna_score(images, thresholds=THRESHOLDS):
 
 
 def n_matches(iou, thresholds):
-    """Return how many truths find a prediction at each threshold, (T,); ``iou`` is (N, M), best prediction first."""
+    """Return how many truths of one image find a prediction, at each of some overlaps.
+
+    Parameters
+    ----------
+    iou : ndarray of shape (N, M), float
+        Overlap of each of N truths with each of M predictions. The predictions stand by score, the best first; M is at
+        least 1.
+    thresholds : ndarray of shape (T,), float
+
+    Returns
+    -------
+    matched : ndarray of shape (T,), int64
+
+    Notes
+    -----
+    The challenge's page, "Evaluation". Each threshold is a matching of its own. The truths come in their order, row 0
+    first. Each takes the best *scoring* prediction that overlaps it by *more* than the threshold and that no truth
+    before it has taken; if there is none, it is missed. COCO's rule differs: there the predictions choose, and by
+    overlap. Matterport's ``mrcnn.utils.compute_matches`` follows COCO.
+
+    Examples
+    --------
+    >>> iou = np.array([[0.5, 0.9], [0.6, 0.0]])  # both truths overlap the first prediction
+    >>> n_matches(iou, np.array([0.4, 0.5]))
+    array([1, 2])
+    """
     good = iou[None] > thresholds[:, None, None]  # (T, N, M)
     rows = np.arange(len(thresholds))
     matched = np.zeros(len(thresholds), dtype=np.int64)
