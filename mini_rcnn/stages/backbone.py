@@ -46,9 +46,20 @@ def residual_block(feature, weights, name, *, stride=1):
 
     Notes
     -----
-    ``relu(x + f(x))``, ResNet section 3.1; ``f`` is 1 x 1, 3 x 3, 1 x 1 (section 4.1, bottleneck). Where the shape
-    changes, ``x`` goes through a 1 x 1 convolution. The stride stands in the first 1 x 1, as in the paper and in
-    Matterport; PyTorch's ResNet has it in the 3 x 3.
+    ``relu(x + f(x))``, ResNet section 3.1; ``f`` is 1 x 1, 3 x 3, 1 x 1 (section 4.1, bottleneck): the branches 2a, 2b
+    and 2c, each a convolution (`conv_layer`) and its normalisation (`norm_layer`), and a rectifier after 2a and 2b
+    alone. Where the shape changes, ``x`` goes through a 1 x 1 convolution of the block's stride and its normalisation
+    (branch1). The stride of ``f`` stands in 2a, as in the paper and in Matterport; PyTorch's ResNet has it in the
+    3 x 3.
+
+    Examples
+    --------
+    A block whose weights are all 0 adds nothing:
+
+    >>> from mini_rcnn.parameters import block_shapes
+    >>> weights = {name: np.zeros(shape) for name, shape in block_shapes("2b", 4, 1, projects=False).items()}
+    >>> residual_block(np.array([[[1.0, -2.0, 3.0, 0.5]]]), weights, "2b")
+    array([[[1. , 0. , 3. , 0.5]]])
     """
     out = relu(
         norm_layer(conv_layer(feature, weights, f"res{name}_branch2a", stride=stride), weights, f"bn{name}_branch2a")

@@ -22,14 +22,38 @@ def feature_array(name, feature):
 
 
 def same_padding(length, window, stride):
-    """Return the zeros before and after an axis of which TensorFlow's "same" gives ``ceil(length / stride)`` results.
+    """Return how many zeros stand before and after an axis where a layer is padded as TensorFlow's "same".
 
-    An odd one goes after.
+    Parameters
+    ----------
+    length : int
+        Pixels along the axis, at least 1.
+    window : int
+        Pixels that the kernel covers.
+    stride : int
+        Pixels from one window to the next.
 
+    Returns
+    -------
+    before, after : int
+        As many zeros as the last window needs, in two halves; of an odd number the one too many goes after.
+
+    Notes
+    -----
+    "Same" promises ``n = ceil(length / stride)`` results. The last of n windows ends
+    ``(n - 1) * stride + window`` pixels after the first one begins; where the axis is shorter than that, zeros are
+    added, else none. Keras and TensorFlow do it so, and Matterport with them. PyTorch's ``padding=window // 2`` puts as
+    many before as after, whatever the stride.
+
+    Examples
+    --------
+    >>> same_padding(5, 3, 1)
+    (1, 1)
     >>> same_padding(256, 3, 2)
     (0, 1)
     """
-    total = max(0, (-(-length // stride) - 1) * stride + window - length)
+    n_windows = -(-length // stride)  # rounded up
+    total = max(0, (n_windows - 1) * stride + window - length)
     return total // 2, total - total // 2
 
 
@@ -61,7 +85,8 @@ def conv2d(feature, kernel, bias=None, *, stride=1, padding="same"):
     stride : int, default 1
         Pixels from one window to the next, along both axes.
     padding : {"same", "valid"}
-        "same" adds zeros until there are ``ceil(H / stride)`` rows; "valid" adds none.
+        "same" adds zeros until there are ``ceil(H / stride)`` rows, as many before and after as `same_padding` says,
+        and so with columns; "valid" adds none: every window lies inside.
 
     Returns
     -------
@@ -76,7 +101,7 @@ def conv2d(feature, kernel, bias=None, *, stride=1, padding="same"):
     -----
     ``out[i, j] = sum over u, v of feature[i * stride + u, j * stride + v] @ kernel[u, v] + bias``: deep learning's
     convolution does not flip the kernel. Each window is laid out as a row, all rows make a matrix, and one matrix
-    product does the rest (Chellapilla et al., 2006). TensorFlow: ``tf.nn.conv2d``.
+    product does the rest (Chellapilla et al., 2006); a loop over windows gives the same. TensorFlow: ``tf.nn.conv2d``.
 
     Examples
     --------
@@ -214,6 +239,22 @@ def transposed_conv2x2(feature, kernel, bias):
 def softmax(logits):
     """Return probabilities that add up to 1 along the last axis.
 
+    Parameters
+    ----------
+    logits : ndarray of shape (..., K), float
+        Any numbers, large ones too: the more, the likelier.
+
+    Returns
+    -------
+    probabilities : ndarray of shape (..., K)
+
+    Notes
+    -----
+    ``p_k = exp(z_k) / sum over j of exp(z_j)``. The exponential of 89 is too large for a float32, that of 710 for a
+    float64. A number taken from all logits of a row changes no probability; less its largest one, no row overflows.
+
+    Examples
+    --------
     >>> softmax(np.array([[0.0, 0.0], [1000.0, 0.0]]))
     array([[0.5, 0.5],
            [1. , 0. ]])

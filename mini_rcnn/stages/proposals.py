@@ -62,8 +62,12 @@ def propose(objectness, deltas, anchors, *, window, pre_nms_limit, max_proposals
 
     Notes
     -----
-    Faster R-CNN, section 3.1 and 3.3. Matterport: ``mrcnn.model.ProposalLayer``, which fills up with rows of zeros to
-    ``max_proposals``, has the 6,000 of ``pre_nms_limit`` fixed, and works in normalised coordinates, in which a box is
+    Faster R-CNN, section 3.1 and 3.3. Four steps: the ``pre_nms_limit`` anchors of the highest objectness (of equal
+    ones the lower row goes first); each moved by its deltas times ``delta_std`` (`decode_deltas`) and cut to the window
+    (`clip_boxes`); suppression among them (`non_max_suppression`); the best ``max_proposals`` of what stays.
+
+    Matterport: ``mrcnn.model.ProposalLayer``, which fills up with rows of zeros to ``max_proposals``, has the 6,000 of
+    ``pre_nms_limit`` fixed, and works in normalised coordinates, in which a box is
     one pixel shorter; `mini_rcnn.conventions` converts.
 
     Examples

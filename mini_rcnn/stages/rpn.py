@@ -15,7 +15,7 @@ def rpn_level(feature, weights):
     ----------
     feature : ndarray of shape (H, W, C) or (B, H, W, C), float
     weights : mapping of str to ndarray
-        Holds ``rpn_conv_shared``, ``rpn_class_raw`` and ``rpn_bbox_pred``, each with kernel and bias.
+        Holds ``rpn_conv_shared``, ``rpn_class_raw`` and ``rpn_bbox_pred``, each with kernel and bias; see `conv_layer`.
 
     Returns
     -------
@@ -25,7 +25,23 @@ def rpn_level(feature, weights):
 
     Notes
     -----
-    Faster R-CNN, section 3.1: a 3 x 3 convolution, then two 1 x 1 ones side by side, the same for all levels.
+    Faster R-CNN, section 3.1: a 3 x 3 convolution with a rectifier, then two 1 x 1 ones side by side, on what it gives,
+    the same for all levels. With R anchors at a place, ``rpn_class_raw`` has 2 R channels, (background, object) of the
+    first anchor, then of the next; ``rpn_bbox_pred`` has 4 R. Rows, columns, anchors at a place: in this order they
+    become rows of the result. Matterport: ``mrcnn.model.rpn_graph``, where the softmax follows at once.
+
+    Examples
+    --------
+    Two places, three anchors each; the biases alone speak:
+
+    >>> shapes = {"rpn_conv_shared": (3, 3, 1, 1), "rpn_class_raw": (1, 1, 1, 6), "rpn_bbox_pred": (1, 1, 1, 12)}
+    >>> weights = {f"{name}/kernel": np.zeros(shape) for name, shape in shapes.items()}
+    >>> weights.update({f"{name}/bias": np.arange(shape[3]) for name, shape in shapes.items()})
+    >>> logits, deltas = rpn_level(np.ones((1, 2, 1)), weights)
+    >>> logits.tolist()
+    [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0], [0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]
+    >>> deltas.shape
+    (6, 4)
     """
     shared = relu(conv_layer(feature, weights, "rpn_conv_shared"))
     batch = feature.shape[:-3]
