@@ -39,6 +39,7 @@ Run the tests in the chosen environment; what stands behind `test` goes to pytes
   python3 lab.py test -k boxes                     those with "boxes" in their name
   python3 lab.py test tests/test_nms.py            one file
   python3 lab.py --env modern test                 in the modern environment
+  python3 lab.py test --nbval labs/solutions       the labs: does every cell say what it said?
 """
 
 # The verbs that have verbs of their own: name -> (the module whose `main` runs it, what it does, an example).
@@ -70,6 +71,7 @@ def test(arguments):
     import pytest
 
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # notebooks in tests run here, whatever kernels the user has
+    os.environ.update(MINI_RCNN_RSNA="", MINI_RCNN_TRAINING="small")  # and show what the repository's do
     os.chdir(str(ROOT))
     return int(pytest.main(arguments))
 

@@ -16,6 +16,7 @@ from mini_rcnn.notebooks.source import LabError, exercise_texts, parse, read_sou
 SOURCES = labs.sources()
 NOTEBOOKS = [(source, solved, path) for source in SOURCES for solved, path in labs.notebook_paths(source)]
 LARGEST = 1_300_000  # bytes of a notebook
+ON_PURPOSE = ("wrong",)  # cells whose answer is wrong, to show what a check says
 
 
 def name_of(value):
@@ -53,13 +54,19 @@ def test_every_cell_was_run_and_none_failed(source, solved, path):
 
 
 @pytest.mark.parametrize("source, solved, path", NOTEBOOKS, ids=name_of)
+def test_no_cell_is_let_off(source, solved, path):
+    """What nbval would skip, not compare, or expect to fail is not in the labs."""
+    text = path.read_text(encoding="utf-8")
+    assert [word for word in ("NBVAL", "nbval", "raises-exception", "PYTEST_VALIDATE") if word in text] == []
+
+
+@pytest.mark.parametrize("source, solved, path", NOTEBOOKS, ids=name_of)
 def test_verdicts(source, solved, path):
     """A solution has all exercises right; an exercise notebook has all of them to do."""
-    verdicts = [
-        line for cell in cells_of(path) for line in printed(cell).splitlines() if re.match(r"\[\w+\] \w+\.", line)
-    ]
+    lines = [line for cell in cells_of(path) if cell["id"] not in ON_PURPOSE for line in printed(cell).splitlines()]
+    verdicts = [line.split()[0] for line in lines if re.match(r"\[\w+\] \w+\.", line)]
     exercises = [cell.text for cell in read_source(source) if cell.kind == "exercise"]
-    assert [line.split()[0] for line in verdicts] == ["[ok]" if solved else "[todo]"] * len(exercises)
+    assert verdicts == ["[ok]" if solved else "[todo]"] * len(exercises)
 
 
 @pytest.mark.parametrize("source, solved, path", NOTEBOOKS, ids=name_of)
@@ -121,14 +128,23 @@ def test_a_notebook_that_was_edited_is_found(tmp_path, monkeypatch):
     monkeypatch.setattr(labs, "LABS", tmp_path)
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / source.name).write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
-    assert "is missing" in labs.out_of_step()[0]
-    made = notebook_of(read_source(source), solved=False, name="00")
-    (tmp_path / "00_start_here.ipynb").write_text(text_of(made), encoding="utf-8")
-    assert labs.out_of_step() == []
+    assert ["is missing" in line for line in labs.out_of_step()] == [True, True]
+    for solved, path in labs.notebook_paths(source):
+        path.parent.mkdir(exist_ok=True)
+        made = notebook_of(read_source(source), solved=solved, name="00")
+        path.write_text(text_of(made), encoding="utf-8")
+    assert labs.out_of_step() == [] and labs.main(["--check"]) == 0
     made["cells"][0]["source"][0] = "# Edited\n"
-    (tmp_path / "00_start_here.ipynb").write_text(text_of(made), encoding="utf-8")
-    assert "not what its source says" in labs.out_of_step()[0]
+    path.write_text(text_of(made), encoding="utf-8")
+    (line,) = labs.out_of_step()
+    assert "not what its source says" in line and str(path) in line
     assert labs.main(["--check"]) == 1
+
+
+def test_a_solution_lies_one_folder_deeper():
+    cells = parse('# %% [markdown] id="a"\n# ![x](../docs/x.svg)\n', "lab.py")
+    texts = ["".join(notebook_of(cells, solved=solved, name="")["cells"][0]["source"]) for solved in (False, True)]
+    assert texts == ["![x](../docs/x.svg)", "![x](../../docs/x.svg)"]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 # %% [markdown] id="title"
 # # Start here
 #
-# **Time:** 5 minutes. **Paper:** He et al., *Mask R-CNN*, 2017.
+# **Time:** 15 minutes. **Paper:** He et al., *Mask R-CNN*, 2017.
 # **Afterwards you have:** a lab that works, and a map of it.
 #
 # A Mask R-CNN looks at a chest X-ray and draws boxes around what may be pneumonia. In this lab you take such a detector
@@ -49,23 +49,74 @@ print(f"{box_iou(first, second)[0, 0]:.4f}")
 # 2 in common, 4 + 4 - 2 = 6 in all: a third. Change a number above and run the cell again.
 
 # %% [markdown] id="how"
-# ## 4. How the labs go
+# ## 4. How checks work
 #
-# - Each lab holds one stage. It explains, lets you try, and leaves one function for you to write.
-# - A check says `[todo]`, `[no]` with the case that failed, or `[ok]`. Nothing breaks while an answer is missing.
-# - From then on the lab uses the library's own function, so no lab waits for an earlier one.
-# - Solutions will be in `labs/solutions`. Try first.
+# Each lab leaves a few functions for you to write. Their docstring says what comes in and what goes out; below stands a
+# check. It tries your function on many cases, awkward ones among them, where there are any on Matterport's own recorded
+# answers, and says one of three things: `[todo]`, nothing is written yet; `[no]`, with the smallest case that failed
+# and a hint; `[ok]`. Nothing breaks while an answer is missing or wrong: every notebook runs to its end.
 #
-# What exists so far are the stages themselves, in NumPy and in TensorFlow, and their proof against Matterport's code;
-# the labs come one by one.
+# Here is a wrong answer on purpose. Read what the check says of it.
+
+# %% id="wrong"
+from mini_rcnn.classroom import check
+
+
+def areas_by_counting(boxes):
+    """Count rows and columns of pixels."""
+    return (boxes[:, 2] - boxes[:, 0] + 1) * (boxes[:, 3] - boxes[:, 1] + 1)
+
+
+check("boxes.box_areas", areas_by_counting)
+
+# %% [markdown] id="write"
+# Now yours: replace the line `raise NotImplementedError`, run the cell, run the check. What stands under *Raises* in a
+# docstring is the library's own care about wrong input; you need not write it.
+
+# %% id="areas-given"
+from mini_rcnn.stages._check import boxes_array  # it only checks its argument
+
+# %% id="areas" exercise="mini_rcnn.stages.boxes:box_areas"
+
+# %% id="areas-check"
+check("boxes.box_areas", box_areas)
+
+# %% id="areas-library"
+from mini_rcnn.stages.boxes import box_areas  # from here on the lab uses the library's
+
+print("areas:", box_areas(np.concatenate([first, second])).tolist())
+
+# %% [markdown] id="rules"
+# ## 5. How the labs go
 #
-# | In a terminal | |
-# |---|---|
-# | `python3 lab.py` | opens this lab |
-# | `python3 lab.py test` | runs all tests |
-# | `python3 lab.py doctor` | explains this machine: Python, TensorFlow, CUDA, graphics card |
+# - After each exercise a lab goes on with the library's own function. So no exercise waits for an earlier one, and you
+#   may leave one out.
+# - Where it says **Predict**, think first, then open the answer.
+# - Solutions are in `labs/solutions`. Try first.
+# - The films are phantoms, drawn by a program: no account is needed and no patient is in them. If RSNA's own films
+# lie in   `data/rsna` (`python3 lab.py data rsna --to data/rsna`), the labs take those; the first cell says which.
+#
+# | | lab | about |
+# |---|---|---|
+# | 01 | The data | DICOM, tables, a count that counts rows, splits that leak |
+# | 02 | Boxes and anchors | overlap, deltas, anchors, the missing scale |
+# | 03 | Two-stage NMS | both filters and the direction of each |
+# | 04 | Backbone and feature pyramid | convolution by hand, feature maps |
+# | 05 | RPN and proposals | from thousands of anchors to a hundred proposals |
+# | 06 | RoIAlign | boxes of any size become 7 x 7 |
+# | 07 | Heads and masks | classes, boxes, masks |
+# | 08 | Targets and losses | who is positive, what an empty film teaches |
+# | 09 | Augmentation | films that are moved, and their boxes with them |
+# | 10 | Training | a small one now, the full one with its commands |
+# | 11 | Evaluation and thresholds | all metrics on one set of detections |
+# | 12 | Why it fires on healthy lungs | the experiment, the sure false alarms |
+# | 13 | Your own detector | improve the score under a budget |
+#
+# In a terminal: `python3 lab.py` opens this lab, `python3 lab.py doctor` explains this machine (Python, TensorFlow,
+# CUDA, graphics card), `python3 lab.py test` runs all tests. Words that are new stand in `labs/GLOSSARY.md`, English
+# and Korean.
 
 # %% [markdown] id="honest"
-# ## 5. What this is not
+# ## 6. What this is not
 #
 # A lab for learning. Nothing in it has been examined for use on patients, and it must not be used for that.

@@ -32,7 +32,8 @@ def notebook_of(cells, *, solved, name):
     made = []
     for cell in cells:
         if cell.kind == "markdown":
-            made.append({"cell_type": "markdown", "id": cell.id, "metadata": {}, "source": lines_of(cell.text)})
+            text = cell.text.replace("](../", "](../../") if solved else cell.text  # solutions lie one folder deeper
+            made.append({"cell_type": "markdown", "id": cell.id, "metadata": {}, "source": lines_of(text)})
             continue
         text = exercise_texts(cell.text)[solved] if cell.kind == "exercise" else cell.text
         if cell.kind == "code" and len(text.splitlines()) > LONGEST:

@@ -22,12 +22,17 @@ def box_areas(boxes):
     Returns
     -------
     areas : ndarray of shape (N,)
-        ``(y2 - y1) * (x2 - x1)``, square pixels.
+        Square pixels; 0 for a box without height or width.
 
     Raises
     ------
     ValueError
         If the boxes are not of shape (N, 4), not finite or inverted.
+
+    Notes
+    -----
+    ``(y2 - y1) * (x2 - x1)``: coordinates are continuous, no pixel is counted. Matterport works areas out where it
+    needs them, the same way (``mrcnn.utils.compute_overlaps``).
 
     Examples
     --------
@@ -35,7 +40,8 @@ def box_areas(boxes):
     array([6.])
     """
     boxes = boxes_array("boxes", boxes)
-    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    heights, widths = (boxes[:, 2:] - boxes[:, :2]).T  # each (N,)
+    return heights * widths
 
 
 def box_iou(boxes_a, boxes_b):
