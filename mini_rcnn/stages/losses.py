@@ -14,11 +14,18 @@ def cross_entropy(logits, class_ids):
     ----------
     logits : ndarray of shape (N, K), float
         Before softmax.
-    class_ids : ndarray of shape (N,), int
+        The right class of each row.
+
+    Returns
+    -------
+    losses : ndarray of shape (N,), float
+        One a row, never below 0; finite for every finite logit.
 
     Notes
     -----
-    ``log(sum(exp(logits))) - logits[class]``, with the largest logit taken out first, so that nothing overflows.
+    ``log(sum(exp(logits))) - logits[class]``, with the row's largest logit taken from all of them first. That changes
+    nothing in the result (it cancels out), and ``exp`` never overflows. Matterport: TensorFlow's
+    ``sparse_softmax_cross_entropy_with_logits``, which does the same.
 
     Examples
     --------
@@ -34,10 +41,20 @@ def cross_entropy(logits, class_ids):
 def smooth_l1(differences):
     """Return the smooth L1 loss of each difference: a square near 0, a straight line beyond 1.
 
+    Parameters
+    ----------
+    differences : ndarray of any shape, float
+        Predicted less wanted, in units of ``delta_std``.
+
+    Returns
+    -------
+    losses : ndarray of the same shape, float
+
     Notes
     -----
-    ``0.5 d ** 2`` where ``|d| < 1``, else ``|d| - 0.5``: Fast R-CNN, equation 3. A far miss pulls no harder than a
-    near one.
+    ``0.5 d ** 2`` where ``|d| < 1``, else ``|d| - 0.5``: Fast R-CNN, equation 3. Both have the value 0.5 and the slope
+    1 at 1, so the loss has no corner. A far miss pulls no harder than a near one. Matterport:
+    ``mrcnn.model.smooth_l1_loss``.
 
     Examples
     --------
@@ -45,7 +62,8 @@ def smooth_l1(differences):
     array([0.125, 2.5  ])
     """
     size = np.abs(number_array("differences", differences))
-    return np.where(size < 1, 0.5 * size**2, size - 0.5)
+    square, line = 0.5 * size**2, size - 0.5
+    return np.where(size < 1, square, line)
 
 
 def binary_cross_entropy(logits, targets):
@@ -149,12 +167,27 @@ def head_box_loss(deltas, class_ids, target_deltas):
     Parameters
     ----------
     deltas : ndarray of shape (..., R, K, 4), float
+        Four numbers for each of the K classes, background among them.
     class_ids : ndarray of shape (..., R), int
+        Of the truth; 0 is background.
     target_deltas : ndarray of shape (..., R, 4), float
+
+    Returns
+    -------
+    loss : float
+        Mean of `smooth_l1` over the objects and their four numbers; 0 if there is no object.
 
     Notes
     -----
-    Fast R-CNN, equation 2. Matterport: ``mrcnn.model.mrcnn_bbox_loss_graph``.
+    Fast R-CNN, equation 2: background has no box, so its rows do not count, and of an object's deltas only those of
+    its own class do. Matterport: ``mrcnn.model.mrcnn_bbox_loss_graph``.
+
+    Examples
+    --------
+    >>> deltas = np.zeros((2, 2, 4))
+    >>> deltas[1, 1] = [0.0, 0.0, 1.0, 3.0]
+    >>> head_box_loss(deltas, np.array([0, 1]), np.zeros((2, 4)))
+    0.75
     """
     class_ids = np.asarray(class_ids)
     objects = class_ids > 0

@@ -48,10 +48,14 @@ def label_anchors(overlaps, *, positive_iou, negative_iou):
     labels : ndarray of shape (A,), int64
         1 object, -1 background, 0 in between. The anchor that fits a truth best is an object, however badly it fits.
     truth_ids : ndarray of shape (A,), int64
+        Of the truth that the anchor overlaps most, whatever its label; 0 where there is no truth. Of equal ones the
+        lower index.
 
     Notes
     -----
-    Faster R-CNN, section 3.1.2. Without truth every anchor is background: an empty image teaches, too.
+    Faster R-CNN, section 3.1.2. Each truth makes one object of the anchor that fits it best (of equal ones the lower
+    index), so that none is without; nothing takes that back. Without truth every anchor is background: an empty image
+    teaches, too. Matterport: part of ``mrcnn.model.build_rpn_targets``, which raises an error there.
 
     Examples
     --------
@@ -71,8 +75,30 @@ def label_anchors(overlaps, *, positive_iou, negative_iou):
 
 
 def lowest(priority, members, limit):
-    """Return which members have the ``limit`` lowest priorities, (N,) bool; of equal ones the lower index.
+    """Return which members have the lowest priorities, as many as ``limit`` says.
 
+    Parameters
+    ----------
+    priority : ndarray of shape (N,), float
+        Of every candidate, member or not: numbers drawn at random.
+    members : ndarray of shape (N,), bool
+        Who may be chosen.
+    limit : int
+        So many at most; a limit below 0 counts as 0.
+
+    Returns
+    -------
+    kept : ndarray of shape (N,), bool
+        True for a chosen member. Of equal priorities the lower index is chosen.
+
+    Notes
+    -----
+    Choosing the lowest of random numbers is choosing at random, with the dice thrown before: the same dice give the
+    same choice. Faster R-CNN, section 3.1.3, and Fast R-CNN, section 2.3, sample so. Matterport draws inside
+    (``np.random.choice``, ``tf.random_shuffle``).
+
+    Examples
+    --------
     >>> lowest(np.array([0.3, 0.1, 0.2]), np.array([True, False, True]), 1)
     array([False, False,  True])
     """
