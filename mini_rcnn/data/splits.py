@@ -83,22 +83,56 @@ def patients_of(records):
     return {patient: grouped[patient] for patient in sorted(grouped)}
 
 
-def deal(patients, order, fractions):
-    """Return for each side the patients dealt to it; see `split_by_patient` for the rule."""
-    totals = Counter(record.class_name for records in patients.values() for record in records)
-    seen, given, sides = Counter(), [Counter() for _ in SIDES], [[] for _ in SIDES]
-    for patient in order:
-        has = Counter(sorted(record.class_name for record in patients[patient]))  # sorted: sums of floats have an order
-        seen.update(has)
-        lacks = [
-            sum(count * (part * seen[name] - side[name]) / totals[name] for name, count in has.items())
-            if part
-            else -math.inf
-            for part, side in zip(fractions, given)
-        ]
-        chosen = lacks.index(max(lacks))
-        sides[chosen].append(patient)
-        given[chosen].update(has)
+def images_by_class(groups):
+    """Return how many images of each class, sorted by name, each group of records has, (groups, classes) int64."""
+    names = sorted({record.class_name for records in groups for record in records})
+    has = [Counter(record.class_name for record in records) for records in groups]
+    return np.array([[count[name] for name in names] for count in has], dtype=np.int64)
+
+
+def deal(images, fractions):
+    """Return the side of each patient, dealt out one after the other to the side that is furthest behind.
+
+    Parameters
+    ----------
+    images : ndarray of shape (P, K), int
+        How many images of each class each patient has, in the order in which the patients are dealt out.
+    fractions : sequence of S floats
+        Of the images, wanted on each side; they add up to 1. A side of 0 gets nobody.
+
+    Returns
+    -------
+    sides : ndarray of shape (P,), int64
+        0 to S - 1: all images of a patient go to one side.
+
+    Notes
+    -----
+    A patient with ``c_k`` images of class ``k`` goes to the side ``s`` with the largest
+
+    ``behind_s = sum over k of c_k * (f_s * seen_k - given_sk) / total_k``
+
+    where ``f_s`` is the side's fraction, ``seen_k`` counts the images of class ``k`` of everybody up to *and with* this
+    patient, ``given_sk`` those that side ``s`` has been given before, and ``total_k`` those of all patients. Of equal
+    sides the first is taken. ``f_s * seen_k`` is what is due to the side *so far*; divided by ``total_k``, a rare
+    class weighs as much as a common one. A class that nobody has counts for nothing.
+
+    Examples
+    --------
+    Five patients, one class; half of the images to train, a quarter to either other side:
+
+    >>> deal(np.array([[4], [2], [2], [1], [1]]), (0.5, 0.25, 0.25)).tolist()
+    [0, 1, 2, 0, 1]
+    """
+    images, fractions = np.asarray(images), np.asarray(fractions, dtype=np.float64)
+    totals = images.sum(axis=0)
+    seen, given = np.zeros_like(totals), np.zeros((len(fractions), len(totals)), dtype=totals.dtype)
+    sides = np.zeros(len(images), dtype=np.int64)
+    for patient, has in enumerate(images):
+        seen += has
+        due = np.multiply.outer(fractions, seen)  # (S, K)
+        behind = (has * (due - given) / np.maximum(totals, 1)).sum(axis=1)
+        sides[patient] = np.argmax(np.where(fractions > 0, behind, -np.inf))
+        given[sides[patient]] += has
     return sides
 
 
@@ -135,12 +169,9 @@ def split_by_patient(records, *, seed, fractions=FRACTIONS, name="patient"):
     Notes
     -----
     Patients come in the order of how many images they have, the most first, shuffled among equals. Each goes to the
-    side that is furthest behind in the classes of their images: the side ``s`` with the largest
-    ``sum over k of c_k * (f_s * seen_k - given_sk) / total_k``, where ``c_k`` counts the patient's images of class
-    ``k``, ``seen_k`` those of everybody up to and with this one, ``given_sk`` those on the side so far and ``f_s`` is
-    the side's fraction. It is a greedy choice as in scikit-learn's ``StratifiedGroupKFold``. Since it looks at what is
-    due so far, not at what is due in the end, every side also gets its share of patients with many images, and the
-    many with a single one come last and level what remained.
+    side that is furthest behind in the classes of their images, see `deal`. It is a greedy choice as in scikit-learn's
+    ``StratifiedGroupKFold``. Since it looks at what is due so far, not at what is due in the end, every side also gets
+    its share of patients with many images, and the many with a single one come last and level what remained.
 
     A side that is still empty (a folder of three patients) then takes one patient from the side with most.
 
@@ -160,7 +191,9 @@ def split_by_patient(records, *, seed, fractions=FRACTIONS, name="patient"):
         )
     names = list(patients)
     shuffled = [names[index] for index in np.random.default_rng(seed).permutation(len(names))]
-    sides = deal(patients, sorted(shuffled, key=lambda patient: -len(patients[patient])), fractions)
+    order = sorted(shuffled, key=lambda patient: -len(patients[patient]))
+    dealt = deal(images_by_class([patients[patient] for patient in order]), fractions)
+    sides = [[patient for patient, its in zip(order, dealt) if its == side] for side in range(len(SIDES))]
     fill_empty_sides(sides, fractions)
     ids = [tuple(sorted(record.id for patient in side for record in patients[patient])) for side in sides]
     return Split(name, "patient", int(seed), tuple(map(float, fractions)), fingerprint_of(records), *ids)
