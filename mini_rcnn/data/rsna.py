@@ -84,11 +84,71 @@ FULL = Counts(
 
 
 def boxes_of(rows):
-    """Return the boxes of label rows, (N, 4) float64 ``(y1, x1, y2, x2)``, which nobody can write to."""
+    """Return the boxes of label rows as corners.
+
+    Parameters
+    ----------
+    rows : sequence of LabelRow
+        Rows of ``stage_2_train_labels.csv``. ``row.box`` is ``(x, y, width, height)`` in pixels of the film: the
+        corner at the upper left, then the sides. It is None in a row that says "no box".
+
+    Returns
+    -------
+    boxes : ndarray of shape (N, 4), float64
+        ``(y1, x1, y2, x2)`` in pixels of the film, in the order of the rows. A row without a box gives none, so N is
+        at most the number of rows; no box at all is an array of shape (0, 4). (Nobody can write to the library's.)
+
+    Notes
+    -----
+    ``y1 = y``, ``x1 = x``, ``y2 = y + height``, ``x2 = x + width``: continuous coordinates, no ``- 1``. The table
+    begins with x as a drawing does, the lab's boxes begin with y as an array's axes do.
+
+    Examples
+    --------
+    >>> from mini_rcnn.data.rsna_tables import LabelRow
+    >>> rows = [LabelRow(2, "a", (264.0, 152.0, 213.0, 379.0), 1.0), LabelRow(3, "b", None, 0.0)]
+    >>> boxes_of(rows).tolist()
+    [[152.0, 264.0, 531.0, 477.0]]
+    """
     boxes = np.array([(y, x, y + height, x + width) for x, y, width, height in (row.box for row in rows if row.box)])
     boxes = boxes.reshape(-1, 4).astype(np.float64)
     boxes.setflags(write=False)
     return boxes
+
+
+def images_by_boxes(image_ids, has_box):
+    """Return how many images have no box, one box, two boxes and so on, from the rows of a table of boxes.
+
+    Parameters
+    ----------
+    image_ids : ndarray of shape (R,), str
+        The image that each row is about. An image with three boxes has three rows, one without a box has one; the
+        rows of an image need not stand together.
+    has_box : ndarray of shape (R,), bool
+        Whether the row holds a box (RSNA's column ``Target``).
+
+    Returns
+    -------
+    images : ndarray of shape (most + 1,), int64
+        ``images[k]`` is the number of images that have ``k`` boxes, up to the most that any image has. Empty where
+        there are no rows.
+
+    Notes
+    -----
+    Counting twice: boxes for each image, then images for each number of boxes. ``np.unique(..., return_inverse=True)``
+    numbers the images, ``np.bincount`` counts, or adds up what its ``weights`` say.
+
+    The usual ``labels.patientId.value_counts().value_counts()`` counts *rows* for each image instead, and so finds
+    every image without a box among those with one: 23,286 instead of 2,614 in the whole challenge.
+
+    Examples
+    --------
+    >>> images_by_boxes(np.array(["a", "b", "a", "c"]), np.array([True, False, True, True])).tolist()
+    [1, 1, 1]
+    """
+    names, image_of_row = np.unique(image_ids, return_inverse=True)
+    n_boxes = np.bincount(image_of_row, weights=has_box, minlength=len(names))
+    return np.bincount(n_boxes.astype(np.int64))
 
 
 def records_of(tables, left_out):

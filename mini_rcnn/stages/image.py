@@ -280,7 +280,14 @@ def boxes_to_original(boxes, geometry):
 
     Notes
     -----
-    The way back of `boxes_to_input`. Matterport: part of ``MaskRCNN.unmold_detections``, which rounds to whole pixels.
+    The way back of `boxes_to_input`, which multiplies by ``geometry.factors()``, input pixels per original pixel along
+    y and x, and then adds the window's upper left corner, ``geometry.window[:2]``. Each step is undone, the last one
+    first. Then every corner is cut to the original, ``geometry.original_size``: y to 0 to its height, x to 0 to its
+    width.
+
+    ``geometry.scale`` is the one number that was wanted; the sides of the picture were then rounded to whole pixels, so
+    the factors are a little different from it, and from each other. Matterport: part of
+    ``MaskRCNN.unmold_detections``, which rounds to whole pixels.
 
     Examples
     --------

@@ -38,24 +38,33 @@ def number_of(dataset, keyword, default=None):
 
 
 def window_levels(values, center, width, function):
-    """Return values seen through a window, from 0 to 255.
+    """Return values seen through a window: grey levels from 0, black, to 255, white.
 
     Parameters
     ----------
     values : ndarray, float
-        After the modality's rescale.
+        What the pixels mean, after the modality's rescale.
     center, width : float
+        Of the window. ``width`` is at least 1 for ``"LINEAR"``, above 0 for the others.
     function : str
-        ``"LINEAR"``, ``"LINEAR_EXACT"`` or ``"SIGMOID"``.
+        ``"LINEAR"``, ``"LINEAR_EXACT"`` or ``"SIGMOID"``: the header's ``VOILUTFunction``.
 
     Returns
     -------
     levels : ndarray of float64
+        Of the values' shape; not rounded.
 
     Notes
     -----
-    PS3.3 section C.11.2.1.2: ``((x - (c - 0.5)) / (w - 1) + 0.5) * 255`` between ``c - 0.5 - (w - 1) / 2``, where it
-    is 0, and ``c - 0.5 + (w - 1) / 2``, where it is 255; C.11.2.1.3 has the other two.
+    With ``x`` for a value, ``c`` for the center and ``w`` for the width (DICOM PS3.3, section C.11.2.1):
+
+    - ``"LINEAR"``: ``((x - (c - 0.5)) / (w - 1) + 0.5) * 255``, cut to 0 to 255. The standard counts ``w`` whole values
+      from ``c - w / 2`` on, hence the half and the one.
+    - ``"LINEAR_EXACT"``: ``((x - c) / w + 0.5) * 255``, cut to 0 to 255.
+    - ``"SIGMOID"``: ``255 / (1 + exp(-4 (x - c) / w))``.
+
+    A ``"LINEAR"`` window of width 1 has nothing to divide by: every value above ``c - 0.5`` is white, all others are
+    black.
 
     Examples
     --------
