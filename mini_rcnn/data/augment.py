@@ -177,9 +177,37 @@ def draw_focus(rng, settings=SLIDES):
 
 
 def all_kept(before, after, smallest_share):
-    """Return whether every mask kept its share of pixels, and at least one where it had any."""
+    """Return whether every mask kept its share of pixels, and at least one where it had any.
+
+    Parameters
+    ----------
+    before, after : ndarrays of shape (N, H, W), bool
+        The masks of a film, and the same masks after a warp, in the same order.
+    smallest_share : float
+        From 0 to 1: of its pixels, what each mask has to keep. Exactly so much is enough.
+
+    Returns
+    -------
+    kept : bool
+        True where there is no mask. A mask that had no pixel cannot lose one. A mask that had some must have one left
+        even if ``smallest_share`` is 0.
+
+    Notes
+    -----
+    Each mask is asked by itself: a large opacity that stays does not make up for a small one that is pushed out of the
+    picture. `augment` draws its geometry again where this is False. Matterport has no such test: a box that was pushed
+    out disappears, and the film may then teach that there is nothing where there is something.
+
+    Examples
+    --------
+    >>> before = np.array([[[True, True, True, True]]])
+    >>> after = np.array([[[True, False, False, False]]])
+    >>> all_kept(before, after, 0.25), all_kept(before, after, 0.3)
+    (True, False)
+    """
     had, has = before.sum(axis=(1, 2)), after.sum(axis=(1, 2))
-    return bool(((has >= smallest_share * had) & ((has > 0) | (had == 0))).all())
+    some_left = (has > 0) | (had == 0)
+    return bool(((has >= smallest_share * had) & some_left).all())
 
 
 def augment(image, masks, *, rng, settings=SLIDES):

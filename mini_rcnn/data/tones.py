@@ -76,7 +76,8 @@ def contrast(image, factor):
     Returns
     -------
     image : ndarray of shape (H, W), uint8
-        ``127 + factor * (v - 127)``, rounded and cut to 0 to 255.
+        ``127 + factor * (v - 127)`` of a grey level ``v``, rounded to the nearest whole number and then cut: below 0
+        becomes 0, above 255 becomes 255.
 
     Raises
     ------
@@ -93,17 +94,36 @@ def contrast(image, factor):
     >>> contrast(np.array([[0, 127, 227]], dtype=np.uint8), 1.15).tolist()
     [[0, 127, 242]]
     """
-    levels = MIDDLE_GREY + amount("factor", factor) * (np.arange(256) - MIDDLE_GREY)
+    factor = amount("factor", factor)
+    levels = MIDDLE_GREY + factor * (np.arange(256) - MIDDLE_GREY)  # of every grey level there is
     return look_up_levels(grey_film(image), levels)
 
 
 def gaussian_weights(sigma):
-    """Return the weights of a Gaussian of 5 pixels along one axis: they sum to 1.
+    """Return the weights of a Gaussian of 5 pixels along one axis.
 
+    Parameters
+    ----------
+    sigma : float
+        Standard deviation in pixels, above 0.
+
+    Returns
+    -------
+    weights : ndarray of shape (5,), float64
+        Of the pixels at -2, -1, 0, 1 and 2; they add up to 1.
+
+    Notes
+    -----
+    ``w_i = exp(-i**2 / (2 sigma**2))`` for ``i`` from -2 to 2, each divided by the sum of all five: so an even grey
+    stays as bright as it is. Blurring weights a pixel's neighbours along x by these, then along y.
+
+    Examples
+    --------
     >>> gaussian_weights(0.5).round(4).tolist()
     [0.0003, 0.1065, 0.7866, 0.1065, 0.0003]
     """
-    weights = np.exp(-0.5 * (np.arange(-2, 3) / sigma) ** 2)
+    places = np.arange(-2, 3)
+    weights = np.exp(-0.5 * (places / sigma) ** 2)
     return weights / weights.sum()
 
 

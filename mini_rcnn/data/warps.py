@@ -167,7 +167,9 @@ def boxes_of_masks(masks):
 
     Notes
     -----
-    Matterport: ``mrcnn.utils.extract_bboxes``, the same numbers.
+    ``y1`` is the first row that holds a pixel of the mask, ``y2`` the last such row plus 1, since a pixel is one long;
+    ``x1`` and ``x2`` likewise from the columns. Holes and separate parts make no difference. Matterport:
+    ``mrcnn.utils.extract_bboxes``, the same numbers.
 
     Examples
     --------
