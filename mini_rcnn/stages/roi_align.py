@@ -51,6 +51,13 @@ def sampling_points_1d(starts, ends, n_bins, *, sampling_points=2, placement="th
     points : ndarray of shape (N, n_bins, sampling_points)
         Continuous feature pixels.
 
+    Notes
+    -----
+    A box is cut into bins of equal length ``(end - start) / n_bins``; bin b begins at ``start + b * length``. A point
+    lies at the bin's beginning plus its fraction times the bin's length: point i of n has the same fraction in each
+    bin. Nothing is rounded: Mask R-CNN, section 3 ("RoIAlign"). "centres" is torchvision's and detectron2's choice.
+    Matterport has no bins, see `crop_and_resize`. A box without length has all its points in one place.
+
     Examples
     --------
     >>> sampling_points_1d(np.array([0.0]), np.array([6.0]), 2, placement="thirds")
@@ -83,11 +90,18 @@ def neighbours_1d(points, length):
     cells : ndarray of shape (..., 2), int64
         Lower and upper cell.
     weights : ndarray of shape (..., 2)
-        They sum to 1, or to 0 for a point more than one cell outside the map.
+        They sum to 1, or to 0 for a point that lies outside the map by more than the notes allow.
 
     Notes
     -----
-    Within one cell outside, a point takes the value of the border, as torchvision and detectron2 do.
+    The value of cell i stands at its middle, i + 0.5, so a point has the index ``t = point - 0.5`` among the values.
+    The lower cell is ``floor(t)`` and the upper one the next, unless the map ends there: then it is the lower one
+    again. The nearer a cell, the more it weighs: the upper one ``t - lower``, the lower one the rest.
+
+    Outside: as long as ``-1 <= t <= length``, a point takes the value of the outermost cell, as if ``t`` were moved to
+    0 or to ``length - 1``; so do torchvision and detectron2. Beyond, both weights are 0, and the cells are those of
+    the moved ``t``. Matterport, by ``tf.image.crop_and_resize``, gives 0 wherever ``t`` lies outside
+    [0, length - 1].
 
     Examples
     --------
@@ -126,21 +140,52 @@ def sample_grid(feature, rows, columns):
 
     def sample_chunk(start):
         part = slice(start, start + CHUNK)
-        weighted_neighbours(feature, *(array[part] for array in rows + columns), out=values[part])
+        values[part] = weighted_neighbours(feature, *(array[part] for array in rows + columns))
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:  # NumPy lets go of Python's lock while it copies
         list(pool.map(sample_chunk, range(0, len(values), CHUNK)))
     return values
 
 
-def weighted_neighbours(feature, row_cells, row_weights, column_cells, column_weights, *, out):
-    """Write the weighted sum of the four neighbours of each crossing to ``out``, of shape (n, h, w, C)."""
+def weighted_neighbours(feature, row_cells, row_weights, column_cells, column_weights):
+    """Return the bilinear value at each crossing of rows and columns, for each box a grid of its own.
+
+    Parameters
+    ----------
+    feature : ndarray of shape (H, W, C), float
+    row_cells, row_weights : ndarray of shape (N, h, 2)
+        The two rows beside each of the h sampling points of each box, and their weights, from `neighbours_1d`.
+    column_cells, column_weights : ndarray of shape (N, w, 2)
+        The same along x.
+
+    Returns
+    -------
+    values : ndarray of shape (N, h, w, C), the dtype of ``feature``
+
+    Notes
+    -----
+    A crossing has four neighbours: two rows times two columns. Its value is their weighted sum, channel by channel,
+
+        value[n, i, j] = sum over a, b of  row_weights[n, i, a] * column_weights[n, j, b]
+                                           * feature[row_cells[n, i, a], column_cells[n, j, b]]
+
+    with a and b from {0, 1}: bilinear interpolation, Mask R-CNN, section 3 ("RoIAlign"), after Jaderberg et al.,
+    *Spatial transformer networks*, 2015. Matterport leaves it to ``tf.image.crop_and_resize``, which does the same at
+    other points.
+
+    Examples
+    --------
+    >>> feature = np.array([[[10.0], [20.0]], [[30.0], [40.0]]])  # (2, 2, 1)
+    >>> cells, weights = np.array([[[0, 1]]]), np.array([[[0.25, 0.75]]])
+    >>> weighted_neighbours(feature, cells, np.array([[[1.0, 0.0]]]), cells, weights).ravel()
+    array([17.5])
+    """
     height, width, n_channels = feature.shape
-    index = row_cells[:, :, None, :, None] * width + column_cells[:, None, :, None, :]  # (n, h, w, 2, 2)
+    index = row_cells[:, :, None, :, None] * width + column_cells[:, None, :, None, :]  # (N, h, w, 2, 2)
     weight = row_weights[:, :, None, :, None] * column_weights[:, None, :, None, :]
     neighbours = np.take(feature.reshape(height * width, n_channels), index.reshape(-1, 4), axis=0)
-    weight = weight.reshape(-1, 1, 4).astype(feature.dtype)  # one row of four for each point
-    np.matmul(weight, neighbours, out=out.reshape(len(weight), 1, n_channels))
+    weight = weight.reshape(-1, 1, 4).astype(feature.dtype)  # one row of four for each crossing
+    return (weight @ neighbours).reshape(*index.shape[:3], n_channels)
 
 
 def pool_bins(samples, pooling):
