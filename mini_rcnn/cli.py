@@ -26,6 +26,7 @@ HELP = """usage: python3 lab.py VERB [arguments]
   bench           time the parts           python3 lab.py bench stages
   labs            build the notebooks      python3 lab.py labs --check
   grade           grade a class            python3 lab.py grade submissions --csv grades.csv
+  leaderboard     rank detectors           python3 lab.py leaderboard entries --seed 4711
   doctor          explain this machine     python3 lab.py doctor --json
 
 VERB --help says more. `python3 lab.py` alone opens the labs.
@@ -134,6 +135,7 @@ VERBS = {
     "bench": bench,
     "labs": verb_of("mini_rcnn.labs"),
     "grade": verb_of("mini_rcnn.grade"),
+    "leaderboard": verb_of("mini_rcnn.leaderboard"),
     "doctor": doctor,
 }
 

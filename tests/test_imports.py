@@ -45,6 +45,8 @@ ORDER = (
     "mini_rcnn.experiment",
     "mini_rcnn.lint",
     "mini_rcnn.bench",
+    "mini_rcnn.contest",
+    "mini_rcnn.leaderboard",
     "mini_rcnn.exercises",
     "mini_rcnn.checks",
     "mini_rcnn.classroom",

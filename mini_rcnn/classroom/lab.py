@@ -100,7 +100,7 @@ class Lab:
         return [number for number, record in enumerate(self.records) if len(record.boxes)]
 
 
-def start_lab(number, *, films=FEW, training=None):
+def start_lab(number, *, films=FEW, skip=0, training=None):
     """Return the films and the detector of a lab, and print which they are.
 
     Parameters
@@ -109,6 +109,9 @@ def start_lab(number, *, films=FEW, training=None):
         Of the lab, "03".
     films : int
         How many.
+    skip : int
+        Of RSNA's films leave out those that a lab with so many films would take: for a second set that shares none with
+        the first. Phantoms of another number are others anyway.
     training : {"small", "full"}, optional
         "full" trains as for real, where the lab trains: for a GPU. By default what ``MINI_RCNN_TRAINING`` says,
         else "small".
@@ -136,7 +139,8 @@ def start_lab(number, *, films=FEW, training=None):
         write_phantoms(folder, films, seed=SEEDS.get(films, 7), quiet=True)
         records = load_records(folder)
     else:
-        tier, records = "RSNA", of_every_class([record for record in load_records(folder) if record.path], films)
+        records = [record for record in load_records(folder) if record.path]
+        tier, records = "RSNA", of_every_class(records, films, skip=skip)
     lab = Lab(number, tier, folder, records, training)
     print(f"Lab {number}. {about(lab)}")
     return lab
@@ -153,13 +157,13 @@ def rsna_folder():
     return folder if folder.is_dir() else None
 
 
-def of_every_class(records, limit):
+def of_every_class(records, limit, *, skip=0):
     """Return at most so many records, one class after the other in turn, in the order of the folder."""
     queues = [[record for record in records if record.class_name == name] for name in CLASSES]
     picked = []
-    while len(picked) < limit and any(queues):
+    while len(picked) < skip + limit and any(queues):
         picked += [queue.pop(0) for queue in queues if queue]
-    chosen = {record.id for record in picked[:limit]}
+    chosen = {record.id for record in picked[skip : skip + limit]}
     return [record for record in records if record.id in chosen]
 
 
