@@ -10,10 +10,12 @@ from pathlib import Path
 from .data.files import written_beside
 from .notebooks.build import notebook_of, sources_of, text_of
 from .notebooks.execute import executed
+from .notebooks.mistakes_page import mistakes_page
 from .notebooks.source import LabError, read_source
 from .verbs import in_one_line
 
 LABS = Path(__file__).resolve().parent.parent / "labs"
+MISTAKES = "MISTAKES.md"
 EPILOG = """examples:
   python3 lab.py labs                    build every notebook, both the exercises and the solutions
   python3 lab.py labs 03 06              these two labs alone
@@ -69,6 +71,9 @@ def out_of_step(numbers=()):
             if found != wanted:
                 what = "is missing" if found is None else "is not what its source says"
                 lines.append(f"{path}: {what}. Build it: python3 lab.py labs {source.name[:2]}")
+    page = LABS / MISTAKES
+    if not numbers and (not page.exists() or page.read_text(encoding="utf-8") != mistakes_page(sources())):
+        lines.append(f"{page}: is not what the exercises say. Build it: python3 lab.py labs")
     return lines
 
 
@@ -82,13 +87,19 @@ def build(numbers, only=None):
                 text = text_of(executed(made, path.parent))
             except LabError as error:
                 raise LabError(f"{path}: {error}") from error
-            if path.exists() and path.read_text(encoding="utf-8") == text:
-                print(f"{path}: as it was", flush=True)
-                continue
-            with written_beside(path, "w") as file:
-                file.write(text)
-            print(f"{path}: written", flush=True)
+            write_if_new(path, text)
+    write_if_new(LABS / MISTAKES, mistakes_page(sources()))
     return 0
+
+
+def write_if_new(path, text):
+    """Write a text, whole or not at all, unless the file holds it; say which."""
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        print(f"{path}: as it was", flush=True)
+        return
+    with written_beside(path, "w") as file:
+        file.write(text)
+    print(f"{path}: written", flush=True)
 
 
 def run(options):

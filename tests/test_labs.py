@@ -11,6 +11,7 @@ from mini_rcnn import labs
 from mini_rcnn.exercises import all_exercises
 from mini_rcnn.notebooks.build import LONGEST, notebook_of, sources_of, text_of
 from mini_rcnn.notebooks.execute import executed
+from mini_rcnn.notebooks.mistakes_page import mistakes_page
 from mini_rcnn.notebooks.source import LabError, exercise_texts, parse, read_source
 
 SOURCES = labs.sources()
@@ -128,7 +129,8 @@ def test_a_notebook_that_was_edited_is_found(tmp_path, monkeypatch):
     monkeypatch.setattr(labs, "LABS", tmp_path)
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / source.name).write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
-    assert ["is missing" in line for line in labs.out_of_step()] == [True, True]
+    assert ["is missing" in line for line in labs.out_of_step()] == [True, True, False]
+    (tmp_path / labs.MISTAKES).write_text(mistakes_page([source]), encoding="utf-8")
     for solved, path in labs.notebook_paths(source):
         path.parent.mkdir(exist_ok=True)
         made = notebook_of(read_source(source), solved=solved, name="00")
