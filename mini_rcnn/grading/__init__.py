@@ -1,0 +1,1 @@
+"""Notebooks of a class, run in kernels of their own and judged from outside."""
