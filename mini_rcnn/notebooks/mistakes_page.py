@@ -9,8 +9,8 @@ from .source import read_source
 HEAD = """# Common mistakes, exercise by exercise
 
 Made by `python3 lab.py labs` from `mini_rcnn/exercises/`: the wrong answers that each check knows by sight, and the
-hint that it gives. A test gives every one of them as an answer and asks for its own hint. What a student did that is not in
-the list gets the smallest case that fails and a general hint.
+hint that it gives. A test gives every one of them as an answer and asks for its own hint. What a student did that
+is not in the list gets the smallest case that fails and a general hint.
 """
 
 
