@@ -99,7 +99,9 @@ maps = {name: objectness[name].reshape(*trace[name].shape[:2], 3).max(axis=2) fo
 show(lab_05.objectness_figure(seen.grey, maps, seen.boxes))
 for name, values in objectness.items():
     print(f"{name}: highest {values.max():.2f}; 0.5 or more at {np.sum(values >= 0.5):2d} of {len(values):5,} anchors")
-print("the opacity, pixels:", np.rint(seen.boxes[0, 2:] - seen.boxes[0, :2]).astype(int).tolist(), "high and wide")
+print(
+    "the first opacity, pixels:", np.rint(seen.boxes[0, 2:] - seen.boxes[0, :2]).astype(int).tolist(), "high and wide"
+)
 
 # %% [markdown] id="objectness-read"
 # Lab 04 showed the maps P2 to P6: there nothing shone where an opacity is. Three convolutions later it does: the RPN
@@ -145,9 +147,10 @@ print(f"{n_scores:,} scores, {len(four):,} anchors; {len(beyond)} of the best {l
 print(f"the first of them at place {beyond[0] + 1 if len(beyond) else 'none'}; their box: {as_on_a_gpu[-1].tolist()}")
 
 # %% [markdown] id="gather-read"
-# A box of zeros is a box without area in the corner: a proposal that can find nothing. It takes a place among the
-# best, and the level that was there for the largest opacities is gone. (A fault that stops is a kind one. `python3
-# lab.py lint` finds this one before anything trains.)
+# A box of zeros is a box without area in the corner: a proposal that can find nothing, in the place of one that could.
+# (The missing scale itself would have been 512 pixels, on films of 256: nobody needs it. Five scales that fit, such as
+# 16, 32, 64, 128 and 256, would have been the better five.) A fault that stops is a kind one. `python3 lab.py lint`
+# finds this one before anything trains.
 #
 # ## 4. From anchors to proposals
 #
@@ -341,9 +344,9 @@ for threshold, count in zip(thresholds, examples):
 # <details><summary>Answer</summary>
 #
 # On phantoms about a tenth: barely more than one a film. (Other implementations add the truths themselves to the
-# proposals; Matterport does not.) With so few, the second half sees hardly any opacity that is not perfectly framed. A
-# value that is moved after training changes what is looked at; the same value before training changes what is learnt.
-# Which of the two was meant, one has to say.
+# proposals; Matterport does not.) With so few, the second half meets each opacity in hardly more than one frame, and
+# learns little about opacities that are framed a little wrong, which is what it will be shown. Moved after training,
+# this value changes what is looked at; before training, what is learnt. One has to say which of the two was meant.
 #
 # </details>
 #
@@ -373,7 +376,6 @@ print("TensorFlow 1.15's:", stuck_on_empty(stay, boxes, 10).tolist())
 # against TensorFlow 1.15 itself.
 #
 # </details>
-
 
 # %% [markdown] id="empty-text"
 # How often does it happen? Let us count, among the 600 moved and cut boxes of each film, and ask how near they come.

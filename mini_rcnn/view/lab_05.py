@@ -102,7 +102,7 @@ def funnel_figure(names, counts, recalls):
     axes.set_yticks(rows)
     axes.set_yticklabels([])
     axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.legend(fontsize=SMALL, frameon=False, loc="lower left")
+    axes.legend(fontsize=SMALL, frameon=False, loc="lower right", bbox_to_anchor=(1.0, 1.08), ncol=2)
     plain_axes(axes, x="share of the true boxes", title="how many truths are covered")
     return figure
 
