@@ -24,6 +24,33 @@ class Detections(NamedTuple):
 def two_stage_nms_per_class(boxes, scores, class_ids, *, min_confidence, iou_threshold, max_boxes):
     """Return the indices that `two_stage_nms` leaves when only boxes of one class compete; class 0 goes.
 
+    Parameters
+    ----------
+    boxes : ndarray of shape (N, 4), float
+        ``(y1, x1, y2, x2)``.
+    scores : ndarray of shape (N,), float
+    class_ids : ndarray of shape (N,), int
+        0 is background.
+    min_confidence : float
+        In [0, 1]. A lower score goes.
+    iou_threshold : float
+        In [0, 1]. Of two boxes *of one class* that overlap by more, the lower score goes.
+    max_boxes : int
+        At most so many stay, of each class.
+
+    Returns
+    -------
+    indices : ndarray of shape (K,), int64
+        Of the boxes that stay, among all N; ascending, not by score.
+
+    Notes
+    -----
+    Two boxes of different classes may lie on each other: a lung can hold an opacity and a tube in one place. Girshick,
+    *Fast R-CNN*, 2015, section 2.1: suppression "independently for each class". Matterport: ``nms_keep_map`` in
+    ``mrcnn.model.refine_detections_graph``, run for each class that occurs.
+
+    Examples
+    --------
     >>> boxes = np.array([[0.0, 0, 8, 8], [0, 0, 8, 8], [0, 0, 8, 8]])
     >>> two_stage_nms_per_class(boxes, np.array([0.7, 0.8, 0.9]), np.array([1, 2, 2]), min_confidence=0.5,
     ...                         iou_threshold=0.5, max_boxes=10).tolist()
@@ -83,9 +110,14 @@ def refine_detections(
     Notes
     -----
     Fast R-CNN, section 2.1, inference as in Mask R-CNN, section 3.1. Matterport:
-    ``mrcnn.model.refine_detections_graph``, in normalised coordinates and filled up with zeros. A proposal whose best
-    class is background goes, however sure the second best is. A box that clipping left without area stays, there and
-    here, until masks are made.
+    ``mrcnn.model.refine_detections_graph``, in normalised coordinates and filled up with zeros.
+
+    In this order: each proposal takes the class of its highest probability, that probability as its score, and the
+    deltas of that class, times ``delta_std``; its box is moved by them (`decode_deltas`) and cut to the window; then
+    `two_stage_nms_per_class`, with ``max_detections`` for each class; of all that stay, the ``max_detections`` of
+    highest score come out, best first, of equal scores the lower row first. A proposal whose best class is background
+    goes, however sure the second best is. A box that clipping left without area stays, there and here, until masks are
+    made.
 
     Examples
     --------

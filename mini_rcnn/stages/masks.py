@@ -28,6 +28,9 @@ def sigmoid(logits):
     Notes
     -----
     Mask R-CNN, section 3: a sigmoid for each pixel and class, not a softmax over classes, so classes do not compete.
+    The same quotient is ``exp(logits) / (1 + exp(logits))``. Each of the two forms raises e to a power that can be too
+    large for a float, one for very negative logits, the other for very positive ones; ``exp`` of nothing above 0 never
+    is. Matterport leaves it to Keras (``activation="sigmoid"``).
 
     Examples
     --------
@@ -135,7 +138,8 @@ def paste_mask(probabilities, box, image_size, *, threshold=0.5):
 
     Notes
     -----
-    Stretch first, threshold after: the other way round gives steps as large as a cell. Mask R-CNN, section 3.1.
+    Stretch first (`paste_probabilities`), threshold after: the other way round gives steps as large as a cell. Mask
+    R-CNN, section 3.1.
     Matterport: ``mrcnn.utils.unmold_mask``, for boxes of whole pixels inside the image. As there, the outermost
     pixels fade because the grid is surrounded by zeros (`mini_rcnn.stages.image.resample`).
 
