@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import secrets
+import sys
 from pathlib import Path
 
 from .data.files import written_beside
 from .data.workers import usable_cores
-from .grading.catalogue import SOURCES
+from .grading.catalogue import all_labs
 from .grading.exchange import hidden_seeds
 from .grading.marking import Limits
 from .grading.pool import grade_all
@@ -30,8 +31,8 @@ exercise is judged on the cases that the lab's check shows and on others that no
 and what it does to its checks, counts for nothing. Cells that cannot change an answer (unchanged ones that draw, and
 checks) are left out.
 
-This is no sandbox: a notebook can do what you can do on this machine. Read docs of your system for containers, or
-grade as a user who owns nothing, where you do not trust a class.
+This is no sandbox: a notebook can do whatever you can do on this machine. Where you do not trust a class, grade in a
+container, or as a user who owns nothing.
 
 --moodle writes a grading worksheet for the assignment's "Upload grading worksheet" (one file a lab), --canvas a table
 for "Import" in the gradebook. The exit code is 0 if every notebook was graded, 1 if one could not be."""
@@ -99,8 +100,10 @@ def write_tables(graded, rows, options):
 
 def run(options):
     """Grade, write and tell; return the exit code."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that has no Korean letters shows question marks
     check_outputs([options.csv, options.moodle, options.canvas])
-    submissions = find_submissions(options.folder, [path.stem for path in SOURCES.glob("*.py")])
+    submissions = find_submissions(options.folder, [lab.stem for lab in all_labs()])
     seed = secrets.randbelow(LARGEST_SEED) if options.seed is None else options.seed
     cores = usable_cores()
     jobs = min(options.jobs or cores, len(submissions))

@@ -11,7 +11,7 @@ from mini_rcnn.checks.judging import ENDLESS, Verdict, verdict_on
 from .catalogue import plain, shape_of
 from .exchange import read_results
 from .planning import plan
-from .session import Kernel
+from .session import Kernel, KernelError
 
 CRASHES = 3  # of cells; after so many the rest of a notebook is not run
 LOOK_SECONDS = 20.0
@@ -74,22 +74,33 @@ class Marker:
         self.bad = {}  # place of a piece -> 1: its definitions alone are run, 2: nothing of it is
         self.judged = {}  # (name, place of the piece) -> Mark
         self.counted, self.imported, self.problems = {}, set(), {}
-        self.notes, self.errors, self.crashes = [], [], 0
+        self.notes, self.errors, self.crashes, self.is_cut_short = [], [], 0, False
         self.ends = time.monotonic() + limits.notebook
 
     def grade(self):
         """Return ``{name of the function: Mark}`` and the notes on the whole notebook."""
         while self.targets and any(piece.is_students for piece in self.pieces):
             try:
-                with Kernel(self.mark, self.folder, memory=self.limits.memory, cores=self.limits.cores) as kernel:
+                with self.kernel() as kernel:
                     self.go_through(kernel)
                 break
             except Restart:
                 if self.crashes > CRASHES:
                     self.note(f"not run to its end: cells ended the kernel {self.crashes} times")
+                    self.is_cut_short = True
                     break
         more = [f"{len(self.errors) - TOLD} more cells raise errors"] * (len(self.errors) > TOLD)
         return {name: self.final(name) for name in self.targets}, [*self.notes, *self.errors[:TOLD], *more]
+
+    def kernel(self):
+        """Return a fresh kernel; one that does not start is tried once more."""
+        for again in (True, False):
+            try:
+                return Kernel(self.mark, self.folder, memory=self.limits.memory, cores=self.limits.cores)
+            except KernelError:
+                if not again:
+                    raise
+        return None
 
     def note(self, text):
         """Keep a note, once."""
@@ -106,6 +117,7 @@ class Marker:
             left = self.ends - time.monotonic()
             if left <= 0:
                 self.note(f"stopped at cell {piece.number}: all together took longer than {self.limits.notebook:g} s")
+                self.is_cut_short = True
                 return
             self.reply(place, piece, kernel.run(text, min(self.limits.cell, left)))
             states = self.look(kernel, place, piece)
@@ -123,7 +135,7 @@ class Marker:
             self.problems.update(dict.fromkeys(piece.names, said))
             self.errors += [said] * (piece.is_students and said not in self.errors)
         elif reply.kind == "stopped":
-            self.bad[place] = self.bad.get(place, 0) + 1
+            self.bad[place] = min(self.bad.get(place, 0) + 1, 2)
             self.note(f"cell {piece.number} was stopped after {self.limits.cell:g} s")
         elif reply.kind != "ok":
             self.crash(place, piece, reply.kind)
@@ -139,7 +151,7 @@ class Marker:
             "hung": f"could not be stopped after {self.limits.cell:g} s",
         }
         self.note(f"cell {piece.number} {words[kind]}")
-        self.bad[place] = self.bad.get(place, 0) + 1
+        self.bad[place] = min(self.bad.get(place, 0) + 1, 2)
         self.crashes += 1
         raise Restart
 
@@ -210,6 +222,8 @@ class Marker:
             problem = self.problems[name]
             syntax = any(word in problem for word in ("SyntaxError", "IndentationError", "TabError"))
             return Mark("no", what=problem, hint=SYNTAX if syntax else "", note=f"`{name}` is never defined")
+        if self.is_cut_short and any(name in piece.names and piece.is_students for piece in self.pieces):
+            return Mark("no", what="its cell was not reached")
         return Mark("todo", note=f"there is no function `{name}` but the library's")
 
 

@@ -78,7 +78,7 @@ def find_submissions(folder, stems=()):
 def submission_of(path, folder, stems=()):
     """Return the `Submission` of a path: whose it is, its folders and its name say."""
     below = path.relative_to(folder)
-    parts = [unicodedata.normalize("NFC", part) for part in below.parts]  # macOS takes Korean letters apart
+    parts = [readable(part) for part in below.parts]
     for part in parts:
         match = MOODLE.match(part)
         if match:
@@ -88,6 +88,19 @@ def submission_of(path, folder, stems=()):
         return Submission(path, "/".join(parts), match.group("name").strip(), match.group("id"), "canvas")
     student = parts[0] if len(parts) > 1 else own_name(parts[0][: -len(".ipynb")], stems)
     return Submission(path, "/".join(parts), student, "", "")
+
+
+def readable(name):
+    """Return the name of a file as text: macOS takes Korean letters apart, a zip from Windows may hold CP949."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:  # bytes that are no UTF-8, as Python keeps them
+        held = os.fsencode(name)
+        try:
+            name = held.decode("cp949")
+        except UnicodeDecodeError:
+            name = held.decode("utf-8", "replace")
+    return unicodedata.normalize("NFC", name)
 
 
 def own_name(stem, stems):
