@@ -79,6 +79,8 @@ ALLOWED = {
     "pydicom": ("mini_rcnn.data",),
     "matplotlib": ("mini_rcnn.view",),
     "ipywidgets": ("mini_rcnn.widgets",),
+    "anywidget": ("mini_rcnn.widgets",),
+    "traitlets": ("mini_rcnn.widgets",),
 }  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""Panels: controls on top of drawings, one file a panel."""
