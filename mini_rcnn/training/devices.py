@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tensorflow.compat.v2 as tf
 
+import mini_rcnn.stages_tf  # noqa: F401  TensorFlow 1.15 has to be made eager before anything is asked of it
+
 IS_ONE = tf.__version__.startswith("1.")  # TensorFlow 1.15
 
 
