@@ -139,8 +139,8 @@ STUBBORN = """while True:
         pass"""
 MEMORY = """held = []
 while True:
-    held.append(bytearray(b"1" * (20 << 20)))
-    import time; time.sleep(0.005)"""
+    held.append(b"1" * (40 << 20))
+    import time; time.sleep(0.01)"""
 PRINTER = """import threading
 def forever():
     while True:
@@ -225,8 +225,8 @@ COPIES = {
     "one cell": Copy(lab(keep_greedily=None, keep_greedily_check=None, keep_greedily_library=GREEDY
                          + '\n\ncheck("nms.keep_greedily", keep_greedily)\n'
                          + "from mini_rcnn.stages.nms import keep_greedily\n"), ("ok", "todo", "todo")),
-    "exits again": Copy(lab(keep_greedily=GREEDY, nms_given=("import os; os._exit(0)",) * 4, nms=NMS), ("ok", "no", "todo"),
-                        "cells ended the kernel 4 times"),
+    "exits again": Copy(lab(keep_greedily=GREEDY, nms_given=("import os; os._exit(0)",) * 4, nms=NMS),
+                        ("ok", "no", "todo"), "cells ended the kernel 4 times"),
     "ends the grader": Copy(lab(keep_greedily=GREEDY, nms_given=KILLER, nms=NMS), ("ok", "no", "no"),
                             "ended the grader"),
     "version 3": Copy(VERSION_3, ("ok", "todo", "todo"), "there is no function"),
