@@ -138,8 +138,8 @@ for confidence in (0.0, 0.25, 0.5, 0.75, 0.9):
     print(f"min_confidence {confidence:4}: {total} detections on {len(lab)} films")
 
 # %% [markdown] id="film-text"
-# Who wants to see weaker findings than that, for a curve of hits against false alarms (lab 11), must not filter harder
-# or softer, but take the opacity's own probability in place of the winner's.
+# Who wants to see weaker findings, for a curve of hits against false alarms (lab 11), has to take the opacity's own
+# probability as the score, in place of the winner's.
 #
 # Boxes are in pixels of the network input still; a doctor has the film. `boxes_to_original` (lab 01) takes the padding
 # away and divides by the scale.
