@@ -40,15 +40,25 @@ def rate_at(training, epoch, step, n_steps):
     Parameters
     ----------
     training : TrainingConfig
+        Its ``stages`` (each with ``epochs``, ``rate`` and ``final_rate``, which may be None) and ``warm_up_steps``.
     epoch, step : int
-        Both from 0.
+        Both from 0; the step is that of the epoch.
     n_steps : int
         Steps of an epoch.
 
+    Returns
+    -------
+    rate : float
+        The stage's ``rate``. With a ``final_rate``, which may be 0, it falls from the one to the other along half a
+        cosine: with ``part`` the steps of this stage that are done over all its steps, ``final_rate + (rate -
+        final_rate) * (1 + cos(pi * part)) / 2``. Within the first ``warm_up_steps`` steps of the training, step number
+        n (from 1) has ``n / warm_up_steps`` of it.
+
     Notes
     -----
-    Cosine: Loshchilov and Hutter, SGDR, equation 5, without restarts. Warm-up: Goyal et al., Accurate, Large Minibatch
-    SGD, section 2.2; it counts from the training's first step.
+    `stage_of` tells which stage an epoch belongs to. Cosine: Loshchilov and Hutter, SGDR, equation 5, without restarts.
+    Warm-up: Goyal et al., Accurate, Large Minibatch SGD, section 2.2; it counts from the training's first step, not
+    from a stage's. Matterport has neither: one rate for each call of ``train``.
 
     Examples
     --------
