@@ -340,7 +340,8 @@ for _, _, _, words in crops[:6]:
     print(words)
 
 # %% [markdown] id="chance-text"
-# Is that more than chance? Move each box to the same place of the other lung and ask again.
+# Is that more than chance? Move each box to the same place of the other lung and ask again. (For drawn films alone:
+# of real ones nobody knows, and the cell counts 0 of 0.)
 
 # %% id="chance"
 from mini_rcnn.alarms.causes import lies_on_drawn, mirrored
