@@ -24,7 +24,7 @@ from rsna_folders import (
 
 from mini_rcnn.data.contradictions import KINDS
 from mini_rcnn.data.errors import TableError
-from mini_rcnn.data.rsna import FULL, counts, find_contradictions, load_records
+from mini_rcnn.data.rsna import FULL, counts, find_contradictions, images_by_boxes, load_records
 
 L, C = "stage_2_train_labels.csv", "stage_2_detailed_class_info.csv"
 P, M = "nih_patients.csv", "rsna_to_nih.csv"
@@ -317,6 +317,8 @@ def test_the_challenge_is_counted_as_the_csv_module_counts_it():
     assert (got.films, got.patients, got.unknown_patients) == (0, 11410 + 98, 98)
     for name in ("images", "rows", "boxes", "positive_images", "images_by_class", "images_by_boxes", "images_by_rows"):
         assert getattr(got, name) == getattr(FULL, name)
+    ids, has_box = (np.array([row[name] for row in rows]) for name in ("patientId", "Target"))
+    assert images_by_boxes(ids, has_box == "1").tolist() == [20672, 2614, 3266, 119, 13]
 
 
 def test_the_published_counts():
