@@ -118,9 +118,8 @@ for name, picture in zip(WINDOWS, levels):
 # What a window cuts is gone for good once the film is stored in 8 bits: no network gets it back. Which window is right
 # depends on the question, and a network trained on one sees another as another kind of film.
 #
-# There is a second trap. `MONOCHROME2` says that large values are bright, `MONOCHROME1` that they are **dark**, as on a
-# photographic negative turned round. A reader that ignores this hands the network an inverted film; ours turns it,
-# $255 - \text{level}$, at the very end.
+# There is a second trap. `MONOCHROME2` says that large values are bright, `MONOCHROME1` that they are **dark**. A
+# reader that ignores this hands the network an inverted film; ours turns it, $255 - \text{level}$, at the very end.
 
 # %% [markdown] id="inverted-question"
 # **Predict.** The small detector of this lab looks at every film twice, as it is and inverted. What will it do with the
@@ -128,9 +127,9 @@ for name, picture in zip(WINDOWS, levels):
 #
 # <details><summary>Answer</summary>
 #
-# None of these. On the phantoms it finds 10 of 13 opacities as they are and 2 of 13 inverted, and it marks 9 healthy
-# films in place of 1, with scores above 0.9. Nothing warns you: a detector is as sure of itself on a kind of film that
-# it has never seen.
+# None of these. On the phantoms it finds 10 of 13 opacities as they are and 2 of 13 inverted, and it marks 9 films
+# without an opacity in place of 1, with scores above 0.9. Nothing warns you: a detector is as sure of itself on a kind
+# of film that it has never seen.
 #
 # </details>
 

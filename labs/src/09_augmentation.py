@@ -18,11 +18,12 @@ lab = start_lab("09")
 # ## 1. One film, many times
 #
 # A network that sees the same 5,000 films with boxes epoch after epoch ends by knowing them by heart. **Augmentation**
-# (데이터 증강) shows each of them a little different every time: moved, turned, brighter, sharper. It costs nothing,
+# (데이터 증강) shows each of them a little different every time: moved, turned, brighter, sharper. It costs little,
 # and the radiologist's boxes are used again.
 #
 # The slides' recipe has three steps, each one of two: *affine* or *piecewise affine* (both move pixels); *brightness*
-# or *contrast*; *blur* or *sharpen*. Four draws of it:
+# or *contrast*; *blur* or *sharpen*. (Piecewise affine bends the film: the points of a 4 by 4 grid each move a little.)
+# Three draws of it:
 
 # %% id="masks-of"
 film = lab.film(lab.with_boxes()[0])
@@ -71,7 +72,7 @@ for title, of_film in zip(titles, boxes):
 # <details><summary>Answer</summary>
 #
 # At 1.5: the pixels' middles are 0, 1, 2 and 3. Turned about 2, everything ends a whole pixel off. That is small, but
-# it is the same small error in every film, and a network learns it.
+# it is the same small error in every film, and a network can learn it.
 #
 # </details>
 
@@ -113,8 +114,8 @@ check("warps.boxes_of_masks", boxes_of_masks)
 # <details><summary>Answer</summary>
 #
 # About 40 %: the new height is $300 \cos 10° + 200 \sin 10° = 330$, the new width $200 \cos 10° + 300 \sin 10° = 249$,
-# and $330 \cdot 249$ is 1.37 times $300 \cdot 200$. The opacity itself has not grown, and something round fills as
-# large a box as before. The corners of the old box were empty, and they are what sticks out.
+# and $330 \cdot 249$ is 1.37 times $300 \cdot 200$. The opacity itself has not grown, and something round fills
+# nearly the same box as before. The corners of the old box were empty, and they are what sticks out.
 #
 # </details>
 
@@ -191,7 +192,8 @@ for factor in FACTORS:
     print(f"contrast {factor:4}: of 256 grey levels {len(np.unique(contrast(ramp, factor)))} can still be told apart")
 
 # %% [markdown] id="contrast-after"
-# What is cut, or falls together, is lost. The slides' 0.85 to 1.15 loses little; 2.0 burns the lungs to black.
+# What is cut, or falls together, is lost. The slides' 0.85 to 1.15 loses little; 2.0 burns the lungs to black and the
+# belly to white.
 #
 # ## 5. A blur that does nothing
 #
@@ -222,7 +224,7 @@ for sigma, row in weights.items():
 #
 # A lone white pixel on black is the worst case: it keeps all but $4 \cdot 8 \cdot 10^{-16}$ of 255, which is rounded to
 # 255. No pixel of any film ever changes. For the lone pixel to lose half a grey level a neighbour has to weigh 0.0005,
-# and that takes $\sigma = 0.256$.
+# and that takes $\sigma = 0.256$. (OpenCV keeps weights in steps of 1/256, so there it takes 0.284.)
 #
 # </details>
 

@@ -288,13 +288,6 @@ def draw_matrices(case, expected, got):
     return outlines_figure(case.inputs[0], expected[""], got[""])
 
 
-def draw_arrays(case, expected, got):
-    """Return a drawing of both films and their difference."""
-    from mini_rcnn.view.checked import arrays_figure
-
-    return arrays_figure(expected[""], got[""])
-
-
 EXERCISES = (
     Exercise(
         "warps.boxes_of_masks",
@@ -408,7 +401,6 @@ EXERCISES = (
                 "Look at the level that a factor of 0 leaves.",
             ),
         ),
-        draw_arrays,
     ),
     Exercise(
         "tones.gaussian_weights",

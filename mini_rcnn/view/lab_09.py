@@ -19,7 +19,7 @@ def mask_boxes_figure(masks, expected, got):
         return None
     row = int(np.flatnonzero((expected != got).any(axis=1))[0])
     figure = new_figure(f"Mask {row}", size=(8.0, 4.2))
-    axes = plane(figure, "", (0.07, 0.13, 0.6, 0.72))
+    axes = plane(figure, "", (0.1, 0.15, 0.57, 0.7))
     height, width = masks[row].shape
     axes.imshow(masks[row], cmap="gray", vmin=-1, vmax=1.4, extent=(0, width, height, 0))
     outline(axes, expected[[row]], EXPECTED, "expected")
@@ -39,7 +39,7 @@ def outlines_figure(size, expected, got):
     if got.shape != (2, 3):
         return None
     figure = new_figure("Where the picture's edge goes", size=(8.0, 4.4))
-    axes = plane(figure, "the dot is the upper left corner")
+    axes = plane(figure, "the dot is the upper left corner", (0.1, 0.15, 0.57, 0.66))
     same = np.eye(2, 3)
     for matrix, style, name in ((same, INPUT, "before"), (expected, EXPECTED, "expected"), (got, GOT, "yours")):
         places = corners_of(size) @ matrix[:, :2].T + matrix[:, 2]
