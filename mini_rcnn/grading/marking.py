@@ -151,7 +151,8 @@ class Marker:
             "hung": f"could not be stopped after {self.limits.cell:g} s",
         }
         self.note(f"cell {piece.number} {words[kind]}")
-        self.bad[place] = min(self.bad.get(place, 0) + 1, 2)
+        is_all = piece.defining == plain(piece.text)  # it would be run a second time
+        self.bad[place] = 2 if is_all else min(self.bad.get(place, 0) + 1, 2)
         self.crashes += 1
         raise Restart
 
