@@ -148,7 +148,8 @@ print(f"its pull on a weight of 0.1 in the largest kernel: {2 * 1e-4 * 0.1 / lar
 
 # %% [markdown] id="decay-note"
 # Next to nothing. The usual weight decay is $10^{-4}$ times the *sum* of squares; the mean is smaller by the number of
-# weights. It is in Matterport's code, it is on the slides, and it does nothing that could be measured.
+# weights in the kernel. It stands in Matterport's code, and whoever reads "weight decay 0.0001" there should not expect
+# much of it.
 #
 # ## 4. From where: statistics
 #
@@ -329,7 +330,8 @@ for name, epoch in ((f"best, epoch {best + 1}", best), ("last, epoch 16", -1)):
 #
 # Never: the training loss falls to the end. What the network learnt after its best epoch was these 100 films, and
 # nothing about films in general. The validation loss says when to stop, and only if its films belong to *other
-# patients* (lab 01).
+# patients* (lab 01). It also jumps: 100 films, of which every fifth has an opacity, are few. How deep the dip at the
+# best epoch is may be luck; that the curve does not follow the training's is not.
 #
 # </details>
 #
