@@ -17,7 +17,7 @@ function render({ model, el }) {
   svg.append(picture, layer);
   el.append(svg);
   let unit = 1; // pixels of the picture for one of the screen
-  let held = null; // what is being dragged: {name, at, from}
+  let held = null; // what is being dragged: {name, at, start, from, moved}
   let waiting = false;
 
   function frame() {
@@ -112,36 +112,69 @@ function render({ model, el }) {
       made.setAttribute("role", "button");
       made.setAttribute("aria-label", shape.hint || shape.label || shape.name);
       made.style.cursor = shape.drag ? "move" : "pointer";
-      made.addEventListener("click", () => say("picked", { name: shape.name, count: (model.get("picked").count || 0) + 1 }));
-      made.addEventListener("keydown", (event) => pressed(event, shape));
     }
-    if (shape.drag) made.addEventListener("pointerdown", (event) => grab(event, shape));
     return [made, ...extra];
+  }
+
+  // What is on the screen becomes what is asked for: nodes stay, so that nothing flickers and a click is not lost.
+  function become(old, made) {
+    for (const { name } of [...old.attributes]) if (!made.hasAttribute(name)) old.removeAttribute(name);
+    for (const { name, value } of made.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    if (old.textContent !== made.textContent) old.replaceChildren(...made.childNodes);
   }
 
   function draw() {
     const focused = layer.contains(document.activeElement) ? document.activeElement.dataset.name : null;
-    layer.replaceChildren(...model.get("shapes").flatMap(drawn));
-    if (focused) {
+    const shapes = model.get("shapes");
+    const wanted = shapes.flatMap(drawn);
+    const there = [...layer.children];
+    wanted.forEach((made, number) => {
+      const old = there[number];
+      if (!old) layer.append(made);
+      else if (old.tagName === made.tagName) become(old, made);
+      else old.replaceWith(made);
+    });
+    for (const old of there.slice(wanted.length)) old.remove();
+    svg.setAttribute("role", shapes.some((shape) => shape.name) ? "group" : "img"); // an img hides its parts from readers
+    if (focused && document.activeElement.dataset.name !== focused) {
       const again = [...layer.querySelectorAll("[data-name]")].find((each) => each.dataset.name === focused);
-      if (again) again.focus();
+      if (again) again.focus({ preventScroll: true });
     }
+  }
+
+  function shapeOf(event) {
+    const name = event.target.closest("[data-name]") && event.target.closest("[data-name]").dataset.name;
+    return name && model.get("shapes").find((shape) => shape.name === name);
+  }
+
+  function picked(name) {
+    say("picked", { name, count: (model.get("picked").count || 0) + 1 });
   }
 
   function dragged(name, at) {
     say("dragged", { name, at: at.map((value) => Math.round(value * 100) / 100), count: (model.get("dragged").count || 0) + 1 });
   }
 
-  function grab(event, shape) {
-    held = { name: shape.name, at: [...shape.at], start: [...shape.at], from: place(event) };
+  layer.addEventListener("click", (event) => {
+    const shape = shapeOf(event);
+    if (shape && !shape.drag) picked(shape.name); // of those that can be dragged, drop tells a click from a move
+  });
+
+  layer.addEventListener("pointerdown", (event) => {
+    const shape = shapeOf(event);
+    if (!shape || !shape.drag || event.button) return;
+    held = { name: shape.name, at: [...shape.at], start: [...shape.at], from: place(event), moved: false };
     svg.setPointerCapture(event.pointerId);
+    event.target.focus({ preventScroll: true });
     event.preventDefault();
-  }
+  });
 
   svg.addEventListener("pointermove", (event) => {
     const now = place(event);
     if (held) {
       const [down, right] = [now[0] - held.from[0], now[1] - held.from[1]];
+      held.moved = held.moved || Math.hypot(down, right) > 2 * unit;
+      if (!held.moved) return;
       held.at = [held.start[0] + down, held.start[1] + right, held.start[2] + down, held.start[3] + right];
       dragged(held.name, held.at);
       draw();
@@ -150,27 +183,30 @@ function render({ model, el }) {
     }
   });
 
-  function drop() {
-    if (held) dragged(held.name, held.at);
+  function drop(event) {
+    if (held && held.moved) dragged(held.name, held.at);
+    else if (held && event.type === "pointerup") picked(held.name);
     held = null;
   }
   svg.addEventListener("pointerup", drop);
   svg.addEventListener("pointercancel", drop);
 
-  function pressed(event, shape) {
+  layer.addEventListener("keydown", (event) => {
+    const shape = shapeOf(event);
+    if (!shape) return;
     if (event.key === "Enter" || event.key === " ") {
-      say("picked", { name: shape.name, count: (model.get("picked").count || 0) + 1 });
+      picked(shape.name);
       event.preventDefault();
+      event.stopPropagation();
     }
     const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
     if (!step || !shape.drag) return;
     const far = event.shiftKey ? 8 : 1; // pixels of the picture
     const by = [step[0] * far, step[1] * far, step[0] * far, step[1] * far];
-    const current = model.get("shapes").find((each) => each.name === shape.name) || shape;
-    dragged(shape.name, current.at.map((value, place) => value + by[place]));
+    dragged(shape.name, shape.at.map((value, number) => value + by[number]));
     event.preventDefault();
     event.stopPropagation();
-  }
+  });
 
   model.on("change:size change:shown change:title", () => { frame(); draw(); });
   model.on("change:picture", show);
