@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -19,6 +20,13 @@ from mini_rcnn.exercises import find
 from mini_rcnn.stages.boxes import box_areas, box_iou
 
 NAME = "boxes.box_iou"
+
+
+class NamedPair(NamedTuple):
+    """Two numbers with names."""
+
+    a: int
+    b: int
 
 
 def own_iou(boxes_a, boxes_b):
@@ -265,6 +273,9 @@ def test_differences_by_hand():
     assert difference(result(np.array([1.0, 0.0])), flat(np.array([1, 0])), atol=0).kind == "type"
     assert difference(result([]), flat(np.zeros(0, np.int64)), atol=0) is None
     assert difference(result("a"), flat("b"), atol=0).text == "got 'a', expected 'b'"
+    assert difference(result({1: 5}), flat({0: 5}), atol=0).text == "got [1], expected [0]"
+    assert difference(result((1, 5)), flat({"a": 1, "b": 5}), atol=0).kind == "parts"
+    assert difference(result((1, 5)), flat(NamedPair(1, 5)), atol=0) is None
     big = np.arange(100.0).reshape(10, 10)
     text = difference(result(big + (big == 37)), flat(big), atol=0).text
     assert text == "at [3, 7] got 38, expected 37; 1 of 100 values differ"

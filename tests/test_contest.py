@@ -70,7 +70,7 @@ def films(tmp_path_factory):
 def raw(films, tmp_path_factory):
     """Return what the demo network says of them."""
     _, records, weights, config = films
-    return raw_of(records, weights, config, tmp_path_factory.mktemp("raw"))
+    return raw_of(records, weights, config, tmp_path_factory.mktemp("raw") / "films")
 
 
 def test_a_score_is_the_mean_of_its_films(films, raw):

@@ -36,8 +36,7 @@ from mini_rcnn.weights import load_weights
 
 WEIGHTS = None  # such as "../runs/mine/best.weights.npz"
 weights, config = load_weights(WEIGHTS)[:2] if WEIGHTS else (practice.weights, practice.config)
-RAW = practice.folder.parent / "raw-lab-13"
-said = raw_of(practice.records, weights, config, RAW / practice.folder.name)
+said = raw_of(practice.records, weights, config, practice.raw)
 print(f"{sum(array.size for array in weights.values()):,} numbers; it looked at {len(said)} practice films")
 
 # %% [markdown] id="raw-text"
@@ -126,7 +125,7 @@ print(f"{A} less {B}: {np.mean(differences):+.2f}; 95 % of the draws between {lo
 # the 200 are practice films, too, and your figure is worth as much as one from the training side.
 
 # %% id="final"
-final = raw_of(unseen.records, weights, config, RAW / unseen.folder.name)
+final = raw_of(unseen.records, weights, config, unseen.raw)
 reached = score_entry(final, unseen.records, TRIES[chosen])
 print(f"{chosen}: score {reached.score:.2f} on {len(unseen)} unseen films, {tried[chosen].score:.2f} on practice")
 print(f"marks {reached.marked:.1%} of the healthy films; the cap is {MOST_MARKED:.0%}")
@@ -186,7 +185,7 @@ for place, number in enumerate(rank_entries(scores, marked, most_marked=MOST_MAR
 # %% id="entry"
 from mini_rcnn.contest.entries import write_entry
 
-ENTRIES = RAW.parent.parent / "runs" / "entries"
+ENTRIES = practice.raw.parent.parent / "runs" / "entries"
 about = {"weights": weights, "config": config, "settings": TRIES[chosen], "minutes": 0}  # of training
 folder = write_entry(ENTRIES, "my detector", scored=reached, **about)
 print("written:", *sorted(path.name for path in folder.iterdir()))

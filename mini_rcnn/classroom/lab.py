@@ -56,16 +56,20 @@ class Lab:
         "small", minutes on two cores, or "full", for a GPU; only the labs that train ask for it.
     folder : Path
         In Kaggle's layout.
+    raw : Path
+        Where to keep what a network says of these films before any threshold, below a name of the network's own.
     records : list of Record
         One a film: id, path, boxes, class, patient.
     weights, config
         Of the small detector that comes along.
     """
 
-    def __init__(self, number, tier, folder, records, training):
+    def __init__(self, number, tier, folder, records, training, *, skip=0):
         self.number, self.tier, self.folder, self.records, self.training = number, tier, folder, records, training
+        after = f"-after-{skip}" if skip and tier == "RSNA" else ""
+        self.raw = ROOT / "data" / f"raw-{tier}-{len(records)}{after}"
         self.weights, self.config, self.facts = load_weights(DEMO_WEIGHTS)
-        self._looks = {}
+        self._looks, self._inputs = {}, {}
 
     def __len__(self):
         return len(self.records)
@@ -81,7 +85,12 @@ class Lab:
         return Film(record.id, pixels, record.boxes, masks, record.class_name)
 
     def input(self, number):
-        """Return the `NetworkInput` of a film."""
+        """Return the `NetworkInput` of a film; made once."""
+        if number not in self._inputs:
+            self._inputs[number] = self._make_input(number)
+        return self._inputs[number]
+
+    def _make_input(self, number):
         film = self.film(number)
         pixels, geometry = prepare(film.pixels, self.config)
         grey = np.rint(pixels[..., 0] + self.config.image.mean[0]).astype(np.uint8)
@@ -141,7 +150,7 @@ def start_lab(number, *, films=FEW, skip=0, training=None):
     else:
         records = [record for record in load_records(folder) if record.path]
         tier, records = "RSNA", of_every_class(records, films, skip=skip)
-    lab = Lab(number, tier, folder, records, training)
+    lab = Lab(number, tier, folder, records, training, skip=skip)
     print(f"Lab {number}. {about(lab)}")
     return lab
 

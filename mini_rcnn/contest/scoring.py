@@ -37,7 +37,7 @@ def raw_of(records, weights, config, folder, *, progress=None):
     weights : mapping of str to ndarray
     config : Config
     folder : Path
-        Of all networks; each has its own below, by its weights.
+        For these films; each network has its own, with the beginning of its weights' checksum behind this name.
     progress : callable, optional
         Of films done and films in all.
 
@@ -48,7 +48,7 @@ def raw_of(records, weights, config, folder, *, progress=None):
     numpy = sum(array.size for array in weights.values()) < SMALL
     films = {record.id: record.path for record in records}
     ids = [record.id for record in records]
-    where = folder / checksum(weights)[:12]
+    where = folder.with_name(f"{folder.name}-{checksum(weights)[:8]}")
     return open_raw(collect(films, ids, weights, config, where, numpy=numpy, progress=progress))
 
 

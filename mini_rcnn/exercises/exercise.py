@@ -67,4 +67,11 @@ def cases_of_stage(stage, seed, *, n_random=20, n_recorded=4):
 def size_of(case):
     """Return how many numbers the inputs of a case hold."""
     parts = [part for value in case.inputs for part in (value.values() if isinstance(value, dict) else [value])]
-    return sum(int(getattr(part, "size", len(part) if hasattr(part, "__len__") else 1)) for part in parts)
+    return sum(size_of_part(part) for part in parts)
+
+
+def size_of_part(part):
+    """Return how many numbers one input holds; what is no array and no list counts as one."""
+    if hasattr(part, "size"):
+        return int(part.size)
+    return len(part) if hasattr(part, "__len__") else 1

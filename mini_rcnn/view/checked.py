@@ -27,7 +27,7 @@ def outline(axes, boxes, style, label):
         label = None
 
 
-def plane(figure, title, place=(0.07, 0.13, 0.6, 0.7)):
+def plane(figure, title, place=(0.1, 0.15, 0.57, 0.68)):
     """Return axes in pixels: y grows downwards, x and y to one scale."""
     axes = figure.add_axes(place)
     plain_axes(axes, x="x, pixels", y="y, pixels", title=title)
@@ -104,10 +104,14 @@ def arrays_figure(expected, got, *, names=("expected", "yours", "difference")):
     low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
     figure = new_figure("Where the numbers differ", size=SIZE)
     for place, (name, values) in enumerate(zip(names, (expected, got, np.abs(got - expected)))):
-        axes = figure.add_axes((0.04 + 0.325 * place, 0.08, 0.28, 0.68))
+        axes = figure.add_axes((0.03 + 0.325 * place, 0.22, 0.29, 0.56))
         limits = {"vmin": low, "vmax": high} if place < 2 else {}
         picture = axes.imshow(values, cmap=MAPS, interpolation="nearest", **limits)
+        axes.set_xticks([])
+        axes.set_yticks([])
         axes.set_title(name, fontsize=LABEL, loc="left")
-        axes.tick_params(labelsize=SMALL)
-        figure.colorbar(picture, ax=axes, fraction=0.046).ax.tick_params(labelsize=SMALL)
+        beside = figure.add_axes((0.03 + 0.325 * place, 0.13, 0.29, 0.04))
+        bar = figure.colorbar(picture, cax=beside, orientation="horizontal")
+        bar.ax.tick_params(labelsize=SMALL)
+        bar.ax.locator_params(nbins=4)
     return figure
