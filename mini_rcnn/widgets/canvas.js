@@ -186,6 +186,7 @@ function render({ model, el }) {
   function drop(event) {
     if (held && held.moved) dragged(held.name, held.at);
     else if (held && event.type === "pointerup") picked(held.name);
+    if (held) setTimeout(draw, 300); // where the panel did not follow, the box goes back
     held = null;
   }
   svg.addEventListener("pointerup", drop);
