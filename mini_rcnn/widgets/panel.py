@@ -75,7 +75,7 @@ def slider(description, value, *, low=0.0, high=1.0, step=0.01, form=".2f", tool
         continuous_update=True,
         style=LABELLED,
         layout=widgets.Layout(width=WIDE),
-        description_tooltip=tooltip or None,
+        tooltip=tooltip or None,
     )
 
 
