@@ -3,6 +3,7 @@
 import ast
 import inspect
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from mini_rcnn.checks.judging import cases_of, judge
 from mini_rcnn.exercises import all_exercises, find, library_function
 from mini_rcnn.view.style import save_png
 
+ROOT = Path(__file__).resolve().parent.parent
 EXERCISES = all_exercises()
 HIDDEN = 20261
 MISTAKES = [(name, number) for name, exercise in EXERCISES.items() for number in range(len(exercise.mistakes))]
@@ -71,3 +73,8 @@ def test_drawings(name, tmp_path):
 def test_an_unknown_name_says_the_nearest():
     with pytest.raises(ValueError, match="did you mean boxes.box_iou"):
         find("boxes.box_iuo")
+
+
+def test_readme_counts_them():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"{len(EXERCISES)} in all" in text and f"It knows {len(MISTAKES)} wrong answers" in text
