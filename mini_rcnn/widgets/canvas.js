@@ -100,6 +100,12 @@ function render({ model, el }) {
       made = node("rect", { ...rectangle(at), fill: "transparent", ...pen(shape) });
       made.style.pointerEvents = shape.drag ? "all" : shape.name ? "visibleStroke" : "none";
       if (shape.label) extra = label(shape, at);
+      if (shape.name && !shape.drag) {
+        // A thin, broken line is hard to hit: this one is wide and not seen.
+        const grip = node("rect", { ...rectangle(at), fill: "none", stroke: "transparent", "stroke-width": 9 * unit, "data-name": shape.name });
+        grip.style.cssText = "pointer-events:stroke;cursor:pointer";
+        extra.push(grip);
+      }
     }
     if (shape.hint) {
       const title = node("title", {});
