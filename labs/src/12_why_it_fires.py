@@ -310,7 +310,7 @@ raw = open_raw(collect(paths, list(paths), lab.weights, lab.config, folder, nump
 # %% id="live-alarms"
 found = marked_set(raw, {record.id: record.boxes for record in lab.records}, Settings(raw.floor))
 for above in (0.7, 0.9, 0.95):
-    print(f"score {above:.2f} or more: {len(find_alarms(found.images(), above=above)):3d} alarms on {len(lab)} films")
+    print(f"alarms with a score of {above:.2f} or more: {len(find_alarms(found.images(), above=above)):2d}")
 alarms = find_alarms(found.images(), above=0.7)[:24]
 
 # %% [markdown] id="causes-text"

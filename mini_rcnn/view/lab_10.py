@@ -66,8 +66,8 @@ def spreads_figure(names, columns):
         Of the stages.
     columns : list of (str, list of numbers)
     """
-    figure = new_figure("", size=(8.0, 3.8))
-    axes = figure.add_axes((0.11, 0.17, 0.52, 0.7))
+    figure = new_figure("", size=(8.4, 3.8))
+    axes = figure.add_axes((0.11, 0.17, 0.48, 0.7))
     for (name, values), (colour, line), marker in zip(columns, STYLES, "os^D"):
         axes.plot(names, values, color=colour, linestyle=line, marker=marker, markersize=9, linewidth=2.5, label=name)
     axes.set_yscale("log")

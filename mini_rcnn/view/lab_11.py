@@ -85,8 +85,8 @@ def froc_roc_figure(curve, rates, reached, rates_of_images, auc):
 
 def reliability_figure(bins):
     """Return a figure of how often marks of each score are hits: bars, their counts, and the diagonal."""
-    figure = new_figure("", size=(7.2, 4.4))
-    axes = figure.add_axes((0.11, 0.15, 0.62, 0.75))
+    figure = new_figure("", size=(7.6, 4.4))
+    axes = figure.add_axes((0.1, 0.15, 0.58, 0.75))
     full = bins.count > 0
     middles = ((bins.edges[1:] + bins.edges[:-1]) / 2)[full]
     axes.bar(middles, bins.share[full], width=0.09, color=BLUE, hatch="//", edgecolor="white", label="are hits")
