@@ -158,6 +158,8 @@ def film_picture(film, window, shown):
 
 def veil_of(mask, other):
     """Return a mask as a ``data:`` address of a clear picture; where the other one is not, it is more solid."""
+    if not mask.size:
+        return ""  # a box between the middles of two pixels covers none
     picture = Image.fromarray(np.where(mask, np.where(other, 1, 2), 0).astype(np.uint8), mode="L")
     picture = picture.convert("P") if picture.mode != "P" else picture
     picture.putpalette(sum((list(colour[:3]) for colour in VEIL), []))
@@ -195,7 +197,8 @@ def crop_shapes(window, box, inside, veil, loops, truth_box=None):
     """
     y, x = window[:2]
     spans = np.array([inside[0].start - y, inside[1].start - x, inside[0].stop - y, inside[1].stop - x])
-    shapes = [image(spans, veil, smooth=False), box_shape(np.asarray(box) - [y, x, y, x], "quiet")]
+    shapes = [image(spans, veil, smooth=False)] if veil else []
+    shapes.append(box_shape(np.asarray(box) - [y, x, y, x], "quiet"))
     shapes += [line(np.asarray(loop) - [y, x], "truth") for loop in loops]
     if truth_box is not None:
         shapes.append(dict(box_shape(np.asarray(truth_box) - [y, x, y, x], "truth", label="true box"), dash="2 4"))

@@ -14,7 +14,7 @@ from mini_rcnn.stages.roi_align import crop_and_resize, neighbours_1d, roi_align
 
 # Dark blue over grey to yellow, ever brighter: read alike with every kind of colour blindness, and in grey.
 STOPS = np.array([(0, 32, 76), (60, 77, 110), (124, 123, 120), (188, 175, 110), (255, 233, 69)], float)
-ROI_POOL, CROP = "RoIPool, rounded", "crop_and_resize"
+ROI_POOL, CROP = "RoIPool (rounded)", "crop_and_resize"
 ALWAYS = (("thirds", "max"), ("centres", "average"))  # ways of RoIAlign that are always shown
 
 
@@ -63,8 +63,8 @@ def roi_pool(feature, box, *, output_size):
     Examples
     --------
     >>> roi_pool(np.arange(16.0).reshape(4, 4), (0.6, 0.4, 3.3, 2.2), output_size=2)
-    array([[ 4.,  5.],
-           [ 8.,  9.]])
+    array([[4., 5.],
+           [8., 9.]])
     """
     sides = rounded_box(box)
     bins = np.arange(output_size)
@@ -89,7 +89,7 @@ def rounded_box(box):
 
 def way_name(placement, pooling):
     """Return what a way of RoIAlign is called here."""
-    return f"RoIAlign, {placement}, {pooling}"
+    return f"RoIAlign ({placement}, {pooling})"
 
 
 def pooled_ways(feature, box, *, output_size, sampling_points, placement, pooling):

@@ -54,7 +54,7 @@ class RoiAlignBench(Panel):
     >>> bench = RoiAlignBench()
     >>> bench.bins.value = 2
     >>> sorted(bench.grids)
-    ['RoIAlign, centres, average', 'RoIAlign, thirds, max', 'RoIPool, rounded', 'crop_and_resize']
+    ['RoIAlign (centres, average)', 'RoIAlign (thirds, max)', 'RoIPool (rounded)', 'crop_and_resize']
     >>> bench.grids["crop_and_resize"].shape
     (2, 2)
     """
@@ -93,7 +93,8 @@ class RoiAlignBench(Panel):
         boxes = np.concatenate([seen.boxes.reshape(-1, 4), np.asarray(trace["refined"].boxes, float).reshape(-1, 4)])
         kind = "a phantom" if lab.tier == "phantoms" else "of RSNA"
         about = f"Film {number} ({kind}), real features of the detector that comes along, which was trained with "
-        about += f"{lab.config.heads.pooling}. Nothing is trained here: you only change how one map is read."
+        about += f"{lab.config.heads.pooling}. Nothing is trained here: you only change how one map is read. "
+        about += "Drag the box on the film to go far, on the map to go by little."
         return cls(trace, seen.grey, box=boxes[0] if len(boxes) else None, truth=seen.boxes, about=about)
 
     def make_controls(self, first):
