@@ -6,7 +6,7 @@ import numpy as np
 
 from .shapes import line, point, text
 
-PLOT = (226, 318)  # pixels of a drawing, height and width
+PLOT = (228, 335)  # pixels of a drawing, height and width
 LEFT, RIGHT, TOP, BOTTOM = 40, 12, 26, 40  # its margins
 POINTS = 200  # of a curve: more cannot be seen
 FEWEST, MOST = 0.005, 20.0  # false marks a film, the ends of the FROC's axis

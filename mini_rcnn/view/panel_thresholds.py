@@ -79,9 +79,9 @@ def share_text(part, whole):
     """Return a part of a whole in words.
 
     >>> share_text(3, 12), share_text(0, 0)
-    ('3 of 12 (25.0 %)', 'none there')
+    ('3 of 12, 25 %', 'none there')
     """
-    return f"{part} of {whole} ({part / whole:.1%})".replace("%)", " %)") if whole else "none there"
+    return f"{part} of {whole}, {100 * part / whole:.0f} %" if whole else "none there"
 
 
 def number_text(value):
@@ -109,7 +109,7 @@ def number_rows(now, own, n_films):
             number_text(each.curves.average_precision),
         )
 
-    names = ("RSNA score", "hits", "misses", "false marks", "false marks a film", "healthy films marked")
+    names = ("RSNA score", "hits", "misses", "false marks", "false marks a film", "healthy marked")
     names += ("precision / recall", "average precision")
     return list(zip(names, column(now), column(own)))
 

@@ -8,14 +8,14 @@ import numpy as np
 from mini_rcnn.exploring.apply import Settings, filled, settings_of
 from mini_rcnn.exploring.table import SLIDES
 
-from .panel import LABELLED, slider, whole_slider
+from .panel import slider, whole_slider, words
 
 NARROW = {"description_width": "110px"}
 OWN = "network's own"
 BEST = "best on other films"
 FEWEST = 20  # the slider of the maximal count reaches at least so far
 OVERLAPS = (("0.40, RSNA's least", 0.4), ("0.50, VOC's", 0.5), ("0.75, strict", 0.75))
-NOBODY = ("click a box, or choose one here", None)
+NOBODY, CLICK = -1, "click a box, or choose one here"
 
 
 def presets_of(raw, best=None):
@@ -57,12 +57,14 @@ class ThresholdControls:
         self.mask = slider("mask threshold", own.mask_threshold, tooltip="least probability of a pixel of the veil")
         self.count = whole_slider("max boxes a film", own.max_detections, high=high)
         self.sliders = (self.confidence, self.nms, self.rpn_nms, self.mask, self.count)
-        self.hit_iou = widgets.Dropdown(options=OVERLAPS, value=0.5, description="a hit overlaps by", style=LABELLED)
-        self.films = listing("film, worst first", "440px")
-        self.asked = listing("why is it gone?", "440px")
+        self.hit_iou = widgets.Dropdown(options=OVERLAPS, value=0.5, description="a hit overlaps by")
+        for each in (*self.sliders, self.hit_iou):
+            each.style, each.layout = {"description_width": "130px"}, widgets.Layout(width="345px", flex="0 0 auto")
+        self.films = listing("film, worst first", "400px")
+        self.asked = listing("why is it gone?", "400px")
         self.show_removed, self.show_masks = ticked("removed boxes"), ticked("mask veils")
         self.buttons = [button(label, "{:g} / {:g} / RPN {:g}".format(*each[:3])) for label, each in presets.items()]
-        self.before, self.after = button("previous film", width="120px"), button("next film", width="120px")
+        self.before, self.after = button("previous film"), button("next film")
         self.max_proposals = own.max_proposals
 
     @property
@@ -91,7 +93,8 @@ class ThresholdControls:
     def beside(self, film, numbers, curves):
         """Return the controls laid out around the film, the table and the curves."""
         top = widgets.HBox([*self.buttons, self.before, self.after, self.films])
-        left = widgets.VBox([film, widgets.HBox([self.show_removed, self.show_masks]), self.asked])
+        ticks = widgets.HBox([self.show_removed, self.show_masks])
+        left = widgets.VBox([film, ticks, self.asked], layout=widgets.Layout(width="408px", flex="0 0 auto"))
         sliders = widgets.VBox([*self.sliders, self.hit_iou])
         right = widgets.VBox([widgets.HBox([sliders, numbers]), widgets.HBox(curves)])
         return [top, widgets.HBox([left, right])]
@@ -107,9 +110,20 @@ def ticked(description):
     return widgets.Checkbox(True, description=description, indent=False, layout=widgets.Layout(width="150px"))
 
 
-def button(description, tooltip="", width="auto"):
-    """Return a button."""
+def button(description, tooltip=""):
+    """Return a button that is as wide as its words."""
+    width = f"{26 + 7.5 * len(description):.0f}px"
     return widgets.Button(description=description, tooltip=tooltip, layout=widgets.Layout(width=width))
+
+
+def close_lines(html, more=""):
+    """Return HTML with lines as close as in a book: JupyterLab sets them as far apart as its controls."""
+    return f'<div style="line-height:1.35{more}">{html}</div>'
+
+
+def said(text):
+    """Return a text for the panel that is read out when it changes."""
+    return close_lines(words(text))
 
 
 def offer(dropdown, options, value):

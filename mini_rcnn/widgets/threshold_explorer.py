@@ -14,8 +14,8 @@ from mini_rcnn.view import panel_curves as curves
 from mini_rcnn.view.panel_thresholds import number_rows
 
 from .canvas import Canvas
-from .panel import Panel, table, words
-from .threshold_controls import NOBODY, OWN, ThresholdControls, offer, presets_of
+from .panel import Panel, table
+from .threshold_controls import CLICK, NOBODY, OWN, ThresholdControls, close_lines, offer, presets_of, said
 from .threshold_film import ThresholdFilm, read_record
 
 LISTED = 200  # films in the list, the worst, and boxes in the other one, the surest
@@ -134,8 +134,12 @@ class ThresholdExplorer(Panel):
     def step(self, by):
         """Show the film that is so many places further in the order of errors."""
         if len(self.order):
-            self._list(int(self.order[(self._place(self.controls.films.value) + by) % len(self.order)]))
-            self.update()
+            self.look_at(int(self.order[(self._place(self.controls.films.value) + by) % len(self.order)]))
+
+    def look_at(self, film):
+        """Show a film, by its id or its place among the raw outputs' ids, whether it stands in the list or not."""
+        self._list(self.raw.film_number(film))
+        self.update()
 
     def ask(self, picked):
         """Ask about a box that was clicked."""
@@ -152,7 +156,9 @@ class ThresholdExplorer(Panel):
         settings, iou = controls.settings, controls.hit_iou.value
         now, own = (self.live.now(each, iou=iou) for each in (settings, self.presets[OWN]))
         self.now, self.order = now, np.argsort(-(now.misses + now.false_marks), kind="stable")
-        self.numbers.value = table(number_rows(now, own, n_films), ("", "now", OWN))
+        self.numbers.value = close_lines(
+            table(number_rows(now, own, n_films), ("", "now", "own")), ";white-space:nowrap"
+        )
         places = [curves.precision_places(each.curves) for each in (now, own)]
         self.precision.shapes = curves.precision_shapes(
             places[0], curves.precision_place(now.outcome), places[1], curves.precision_place(own.outcome)
@@ -162,15 +168,15 @@ class ThresholdExplorer(Panel):
             places[0], curves.froc_place(now.outcome, n_films), places[1], curves.froc_place(own.outcome, n_films)
         )
         if not n_films:
-            self.caption.value = words("There are no films: " + self.about)
+            self.caption.value = said("There are no films: " + self.about)
             return
         self._list(int(self.order[0]) if controls.films.value is None else controls.films.value)
-        self._offer(controls.asked.value)
+        self._offer(NOBODY if controls.asked.value is None else controls.asked.value)
         film, asked = controls.films.value, controls.asked.value
         shown = {"removed": controls.show_removed.value, "masks": controls.show_masks.value}
-        said = self.seen.show(film, now, settings, asked=asked, **shown)
+        told = self.seen.show(film, now, settings, asked=asked, **shown)
         place = f"Film {self._place(film) + 1} of {n_films} by error, "
-        self.caption.value = words(f"{place}{said} {self.about}")
+        self.caption.value = said(f"{place}{told} {self.about}")
 
     def _place(self, film):
         return int(np.flatnonzero(self.order == film)[0])
@@ -188,10 +194,10 @@ class ThresholdExplorer(Panel):
         """Put the film's boxes into the other list, the surest first, and choose one of them, or none."""
         among = self.raw.candidates(self.controls.films.value)
         rows = list(range(among.start, min(among.stop, among.start + LISTED)))
-        row = row if row is not None and among.start <= row < among.stop else None
-        rows += [row] if row is not None and row not in rows else []
+        row = row if among.start <= row < among.stop else NOBODY
+        rows += [row] if row not in (NOBODY, *rows) else []
         scores = self.raw.scores
-        labels = [NOBODY, *((f"box {one - among.start + 1}, score {scores[one]:.3f}", one) for one in rows)]
+        labels = [(CLICK, NOBODY), *((f"box {one - among.start + 1}, score {scores[one]:.3f}", one) for one in rows)]
         with self.moving():
             offer(self.controls.asked, labels, row)
 

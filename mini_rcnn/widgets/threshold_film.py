@@ -13,9 +13,9 @@ from mini_rcnn.stages.image import boxes_to_original, fit_to_square
 from mini_rcnn.view import panel_thresholds as view
 
 from .canvas import Canvas
-from .panel import words
+from .threshold_controls import NOBODY, said
 
-SIDE = 440  # pixels of the screen, the film's longer side
+SIDE = 400  # pixels of the screen, the film's longer side
 
 
 class ThresholdFilm:
@@ -38,7 +38,7 @@ class ThresholdFilm:
         self.veil = lru_cache(maxsize=512)(self.make_veil)
         self.geometry = lru_cache(maxsize=8)(lambda size: fit_to_square(np.zeros(size), size=self.raw.size)[1])
 
-    def show(self, film, now, settings, *, asked=None, removed=True, masks=True):
+    def show(self, film, now, settings, *, asked=NOBODY, removed=True, masks=True):
         """Draw a film with what settings leave on it; return it in words.
 
         Parameters
@@ -50,7 +50,7 @@ class ThresholdFilm:
         settings : Settings
             None of them None.
         asked : int, optional
-            The candidate of which to say why it is gone.
+            The candidate of which to say why it is gone, by its row; `NOBODY` is none.
         removed, masks : bool
             Whether to draw them.
         """
@@ -85,11 +85,11 @@ class ThresholdFilm:
     def answer(self, film, row, settings):
         """Say why the box that is asked about is gone; return what to draw of it."""
         raw = self.raw
-        if row is None:
-            self.why.value = words("Click a dotted box, or choose one below the film: why is it gone?")
+        if row == NOBODY:
+            self.why.value = said("Click a dotted box, or choose one below the film: why is it gone?")
             return []
         fate = fate_of(raw, row, settings)
-        self.why.value = words(view.why_text(fate, settings))
+        self.why.value = said(view.why_text(fate, settings))
         this = (raw.film_boxes[row], "this one", "chosen")
         if fate.filter == RPN_NMS:
             geometry = self.geometry(tuple(int(side) for side in raw.film_sizes[film]))
