@@ -59,7 +59,7 @@ class ThresholdControls:
         self.sliders = (self.confidence, self.nms, self.rpn_nms, self.mask, self.count)
         self.hit_iou = widgets.Dropdown(options=OVERLAPS, value=0.5, description="a hit overlaps by")
         for each in (*self.sliders, self.hit_iou):
-            each.style, each.layout = {"description_width": "130px"}, widgets.Layout(width="345px", flex="0 0 auto")
+            each.style, each.layout = {"description_width": "122px"}, widgets.Layout(width="318px", flex="0 0 auto")
         self.films = listing("film, worst first", "400px")
         self.asked = listing("why is it gone?", "400px")
         self.show_removed, self.show_masks = ticked("removed boxes"), ticked("mask veils")
@@ -112,7 +112,7 @@ def ticked(description):
 
 def button(description, tooltip=""):
     """Return a button that is as wide as its words."""
-    width = f"{26 + 7.5 * len(description):.0f}px"
+    width = f"{30 + 7.8 * len(description):.0f}px"
     return widgets.Button(description=description, tooltip=tooltip, layout=widgets.Layout(width=width))
 
 
