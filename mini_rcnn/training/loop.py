@@ -15,6 +15,7 @@ from mini_rcnn.weights import save_weights
 from .checkpoints import list_checkpoints, save_checkpoint
 from .logs import RunLog
 from .schedule import rate_at, stage_of
+from .stop_file import take_request
 from .validation import mean_losses
 
 CHECKPOINTS, BEST, LAST = "checkpoints", "best.weights.npz", "last.weights.npz"
@@ -94,6 +95,7 @@ class Loop:
             Within the step in which a loss or the gradient is no finite number.
         """
         now, n_steps = self.progress, self.feed.n_steps
+        take_request(self.folder)  # one that came when nothing ran any more asks nothing of this run
         begin = (now.epoch + 1, now.step + 1)  # the tables count from 1
         log = RunLog(self.folder, n_steps_total=self.training.n_epochs * n_steps, begin=begin, quiet=self.quiet)
         stream = ahead(self.feed.training_batches(now.place))
@@ -129,8 +131,9 @@ class Loop:
         return reason
 
     def stopping(self):
-        """Return why to stop now, or None."""
-        return self.must_stop(self.step_seconds + 2 * self.save_seconds)
+        """Return why to stop now, or None; a file in the folder asks to, too (`mini_rcnn.training.stop_file`)."""
+        asked = take_request(self.folder)
+        return INTERRUPTED if asked else self.must_stop(self.step_seconds + 2 * self.save_seconds)
 
     def step(self, batch, place, log):
         """Learn from one batch and write it down."""
