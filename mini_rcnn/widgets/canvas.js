@@ -14,7 +14,12 @@ function render({ model, el }) {
   const picture = node("image", { x: 0, y: 0 });
   picture.style.imageRendering = "pixelated";
   const layer = node("g", {});
-  svg.append(picture, layer);
+  const ring = node("style", {}); // the browser's own ring grows with the picture's pixels
+  ring.textContent =
+    ".mini-rcnn-canvas [data-name]:focus{outline:none}.mini-rcnn-canvas [data-name]:focus-visible{" +
+    "outline:calc(2.5px*var(--unit)) solid #fff;filter:drop-shadow(0 0 calc(2px*var(--unit)) #000)}";
+  svg.setAttribute("class", "mini-rcnn-canvas");
+  svg.append(ring, picture, layer);
   el.append(svg);
   let unit = 1; // pixels of the picture for one of the screen
   let held = null; // what is being dragged: {name, at, start, from, moved}
@@ -24,6 +29,7 @@ function render({ model, el }) {
     const [height, width] = model.get("size");
     const [high, wide] = model.get("shown");
     unit = width / wide;
+    svg.style.setProperty("--unit", unit);
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     svg.setAttribute("width", wide);
     svg.setAttribute("height", high);
