@@ -28,7 +28,7 @@ from mini_rcnn.view.panel_masks import (
 from .canvas import Canvas
 from .panel import LABELLED, WIDE, Panel, slider, table, words
 
-GRID, CROP = 205, (500, 375)  # pixels of the screen: a side; the most height and width
+GRID, CROP = 205, (500, 340)  # pixels of the screen: a side; the most height and width
 
 
 class MaskThreshold(Panel):
@@ -59,7 +59,7 @@ class MaskThreshold(Panel):
     def __init__(self, logits=None, box=None, film=None, *, truth_boxes=(), truth_masks=None, about=""):
         film = np.zeros((64, 64), np.uint8) if film is None else np.asarray(film)
         self.threshold = slider("mask threshold", 0.5, form=".2f", tooltip="a probability, 0 to 1")
-        self.about = widgets.HTML(f'<div style="font-size:13px">{escape(about)}</div>')
+        self.about = widgets.HTML(f'<div style="font-size:13px;line-height:1.3">{escape(about)}</div>')
         self.told, self.numbers = widgets.HTML(), widgets.HTML()
         zooms = [("the whole box", 1), ("3 times", 3), ("8 times", 8)]
         wide = {"style": LABELLED, "layout": widgets.Layout(width=WIDE)}
@@ -72,7 +72,8 @@ class MaskThreshold(Panel):
         self.prepare(logits, truth_boxes, truth_masks)
         small = widgets.HBox([titled(f"{name}, with the threshold", each) for name, each in zip(GRIDS, self.grids)])
         left = widgets.VBox(
-            [self.threshold, self.zoom, small, self.told, self.numbers], layout=widgets.Layout(width="430px")
+            [self.threshold, self.zoom, small, self.told, self.numbers],
+            layout=widgets.Layout(width="430px", flex="0 0 auto"),
         )
         crops = [titled(name, each) for name, each in zip(CROPS, self.crops)]
         row = widgets.HBox([left, *crops], layout=widgets.Layout(align_items="flex-start"))
@@ -152,8 +153,8 @@ class MaskThreshold(Panel):
             veil = veil_of(mask, other)
             canvas.shapes = crop_shapes(self.window, self.box, self.found.inside, veil, self.loops, self.truth_box)
         rows = mask_rows(self.stairs, self.smooth, self.truth, self.found.inside)
-        self.numbers.value = table(rows, ("", "cut first", "enlarged first"))
-        self.told.value = f'<div style="font-size:13px">{words(self.sentences())}</div>'
+        self.numbers.value = f'<div style="line-height:1.4">{table(rows, ("", "cut first", "enlarged first"))}</div>'
+        self.told.value = f'<div style="font-size:13px;line-height:1.3">{words(self.sentences())}</div>'
 
     def sentences(self):
         """Return what is said under the grids."""
