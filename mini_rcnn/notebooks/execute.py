@@ -14,6 +14,7 @@ from .source import LabError
 ROOT = Path(__file__).resolve().parent.parent.parent
 CELL_SECONDS = 300
 TRIES = 2  # on Python 3.7 an execution hangs once in a dozen times
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 PHANTOMS_ALONE = {"MINI_RCNN_RSNA": "", "MINI_RCNN_TRAINING": "small"}  # what a notebook in the repository shows
 
 
@@ -74,6 +75,15 @@ def run(notebook, folder):
     client.execute()
 
 
+def without_models(data):
+    """Return an output's data without the view of a widget, whose model is gone and whose name is new at each run.
+
+    What remains of a panel is its still and its name. With the view, JupyterLab would show "model not found" instead,
+    in each notebook that it trusts. The models themselves, which nbclient writes into the notebook, are not kept.
+    """
+    return {kind: value for kind, value in data.items() if kind != WIDGET_VIEW}
+
+
 def kept_outputs(outputs, cell_id):
     """Return a cell's outputs without what changes from run to run; stream after stream joined."""
     kept = []
@@ -86,7 +96,7 @@ def kept_outputs(outputs, cell_id):
                 continue
             kept.append({"name": output.name, "output_type": "stream", "text": output.text})
         else:
-            made = {"data": dict(output.data), "metadata": {}, "output_type": output.output_type}
+            made = {"data": without_models(output.data), "metadata": {}, "output_type": output.output_type}
             if output.output_type == "execute_result":
                 made["execution_count"] = output.execution_count
             kept.append(made)

@@ -8,6 +8,7 @@ import anywidget
 import traitlets
 
 from mini_rcnn.view.shapes import TEXT, svg_of
+from mini_rcnn.view.still import image_of
 
 
 class Canvas(anywidget.AnyWidget):
@@ -49,3 +50,7 @@ class Canvas(anywidget.AnyWidget):
     def still(self):
         """Return what is seen, as the text of an SVG."""
         return svg_of(self.shapes, size=self.size, shown=self.shown, picture=self.picture, title=self.title)
+
+    def image(self):
+        """Return what is seen, as a picture of Pillow's."""
+        return image_of(self.shapes, size=self.size, shown=self.shown, picture=self.picture)

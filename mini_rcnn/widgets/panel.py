@@ -6,6 +6,8 @@ from html import escape
 
 import ipywidgets as widgets
 
+from mini_rcnn.view.still import beside_each_other, png_of
+
 LABELLED = {"description_width": "150px"}
 WIDE = "420px"
 
@@ -54,6 +56,9 @@ class Panel(widgets.VBox):
     def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs)
         bundle["text/plain"] = f"{self.heading} (panel)"
+        images = [part.image() for part in self.drawings() if hasattr(part, "image")]
+        if images:  # what a notebook that is opened and not run shows
+            bundle["image/png"] = png_of(beside_each_other(images))
         return bundle
 
 
