@@ -51,8 +51,11 @@ def marked(shapes, place, own):
     if place is not None:
         beside = -8 if place[1] > PLOT[1] - 60 else 10
         shapes.append(point(place, "other", radius=7, hint="where the sliders stand"))
+        below = 18 if place[0] < PLOT[0] - BOTTOM - 24 else -12
         shapes.append(
-            text((place[0] + 18, place[1] + beside), "now", anchor="end" if beside < 0 else "start", colour="#A04000")
+            text(
+                (place[0] + below, place[1] + beside), "now", anchor="end" if beside < 0 else "start", colour="#A04000"
+            )
         )
     return shapes
 
