@@ -59,7 +59,7 @@ class ThresholdControls:
         self.sliders = (self.confidence, self.nms, self.rpn_nms, self.mask, self.count)
         self.hit_iou = widgets.Dropdown(options=OVERLAPS, value=0.5, description="a hit overlaps by")
         for each in (*self.sliders, self.hit_iou):
-            each.style, each.layout = {"description_width": "122px"}, widgets.Layout(width="318px", flex="0 0 auto")
+            each.style, each.layout = {"description_width": "130px"}, widgets.Layout(width="318px", flex="0 0 auto")
         self.films = listing("film, worst first", "400px")
         self.asked = listing("why is it gone?", "400px")
         self.show_removed, self.show_masks = ticked("removed boxes"), ticked("mask veils")
