@@ -11,7 +11,7 @@ from .shapes import STYLES, box, cell, line, point, text
 MOST = 250  # boxes drawn
 CHART = (326, 660)  # (height, width), pixels of the screen
 TOP, ROW = 58, 31
-NAMES, BARS, BAR_WIDTH, MEAN, HERE, LINES, LINES_WIDTH = 6, 146, 110, 346, 362, 506, 130
+NAMES, BARS, BAR_WIDTH, MEAN, HERE, LINES, LINES_WIDTH = 6, 146, 110, 344, 358, 500, 130
 NONE = "#FFFFFF"
 
 
@@ -146,7 +146,7 @@ def recall_shapes(total):
         for at, value, count in zip(places, recall, covered):
             hint = f"IoU {overlap}: {count} of {total.n_truths}, recall {value:.2f}"
             shapes.append(point(at, style, hint=hint))
-        x = LINES + 84 * place
+        x = LINES + 80 * place
         shapes.append(line([(low - 4, x), (low - 4, x + 26)], style))
         shapes.append(text((low, x + 30), f"IoU {overlap}", colour=STYLES[style]["stroke"]))
     return shapes

@@ -141,7 +141,7 @@ def judged(facts):
             f"Stopped, it seems: nothing was written for {duration(quiet)}; {far}; {told}. {resume_words(folder)}"
         )
     if was_asked(folder):
-        return "stopping", f"Asked to stop: it ends after its step and saves. {far}."
+        return "stopping", f"Asked to stop after its step, in {far}; it saves first."
     if not done:
         return "starting", "Starting: no step is done yet."
     return "running", f"Running: {far}. {left_words(facts)}"

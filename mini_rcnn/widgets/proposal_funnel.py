@@ -18,7 +18,7 @@ from mini_rcnn.view.shapes import picture_uri
 from .canvas import Canvas
 from .panel import Panel, slider, whole_slider, words
 
-SHOWN = 470  # pixels of the screen, side of the film
+SHOWN = 425  # pixels of the screen, side of the film
 MOST = 1000  # anchors that the heads are asked about, where the configuration does not pick more
 FILMS = 60  # with opacities, over which recall is taken
 TRAINING = (
@@ -70,8 +70,11 @@ class ProposalFunnel(Panel):
         self.told = widgets.HTML()
         top = widgets.HBox([self.number, self.back, self.step, self.next, self.gone])
         sliders = [self.pre_nms_limit, self.rpn_nms, self.max_proposals, self.min_confidence, self.nms]
-        beside = widgets.VBox([self.chart, *sliders], layout=widgets.Layout(margin="0 0 0 10px"))
-        about = widgets.HTML(f'<div style="max-width:1150px">{legend()}<br>{TRAINING}</div>')
+        for each in sliders:
+            each.layout.width, each.style.description_width = "322px", "118px"
+        pairs = [widgets.HBox(sliders[place : place + 2]) for place in (0, 2, 4)]
+        beside = widgets.VBox([self.chart, *pairs], layout=widgets.Layout(margin="0 0 0 10px"))
+        about = widgets.HTML(f'<div style="max-width:1150px;line-height:1.3">{legend()}<br>{TRAINING}</div>')
         super().__init__(
             "Proposal funnel: from all anchors to the final boxes",
             [top, widgets.HBox([self.canvas, beside]), self.told, about],
@@ -158,7 +161,8 @@ class ProposalFunnel(Panel):
         self.chart.title = "Boxes and recall after each step"
         self.back.disabled, self.next.disabled = step == 0, step == len(STEPS) - 1
         told = step_words(self.after, total, step, f"film {number}", self.kind)
-        self.told.value = words(told + f" (They were worked out once, in {self.seconds:.1f} s.)")
+        told = words(told + f" (They were worked out once, in {self.seconds:.1f} s.)")
+        self.told.value = f'<div style="line-height:1.3">{told}</div>'
 
     def drawings(self):
         """Return the film and the chart."""

@@ -68,14 +68,14 @@ class TrainingMonitor(Panel):
         self.stop = widgets.Button(description=STOP, layout={"width": "220px"}, tooltip="As Ctrl-C does; click twice")
         self.told, self.numbers = widgets.HTML(), widgets.HTML()
         self.canvas = Canvas(size=SIZE, shown=SIZE)
-        side = widgets.VBox([self.numbers], layout=widgets.Layout(width="390px"))
+        side = widgets.VBox([self.numbers], layout=widgets.Layout(width="305px"))
         super().__init__(
             "Training monitor",
             [
                 widgets.HBox([self.loss, self.logarithmic, self.again, self.alone, self.stop]),
                 self.told,
                 widgets.HBox([self.canvas, side]),
-                widgets.HTML(f'<div style="max-width:1150px">{ABOUT}</div>'),
+                widgets.HTML(f'<div style="max-width:1150px;line-height:1.3">{ABOUT}</div>'),
             ],
         )
         self.on(self.loss, self.logarithmic)
