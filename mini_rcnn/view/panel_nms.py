@@ -215,7 +215,7 @@ def overlaps_table(scores, course, step):
         cells = ["<td></td>"] * (place + 1)
         cells += [overlap_cell(course, step, first, second) for second in rows[place + 1 :]]
         title = f'<th scope="row" style="{CELL}">{mark}{names[first]} {scores[first]:.2f}</th>'
-        fate = f'<td style="padding:0 10px 0 0">{fate_words(course, states, first, names)}</td>'
+        fate = f'<td style="padding:0 10px 0 6px;white-space:nowrap">{fate_words(course, states, first, names)}</td>'
         body += f"<tr>{title}{fate}{''.join(cells)}</tr>"
     caption = "IoU of every pair in line. Bold with &gt;: over the threshold, and it removed the box of that column; "
     caption += "framed: in this step."
@@ -223,7 +223,7 @@ def overlaps_table(scores, course, step):
         caption += escape(f" {len(rows)} of {len(course.order):,} boxes.")
     style = "border-collapse:collapse;font-size:13px;line-height:1.35"
     top = f'<tr><th scope="col" style="{CELL}">in line</th><td></td>{head}</tr>'
-    return f'<table style="{style}">{top}{body}</table><div style="font-size:13px">{caption}</div>'
+    return f'<table style="{style}">{top}{body}</table><div style="font-size:13px;line-height:1.4">{caption}</div>'
 
 
 def overlap_cell(course, step, first, second):

@@ -13,7 +13,7 @@ from mini_rcnn.view.panel_curves import PLOT
 from mini_rcnn.view.shapes import picture_uri
 
 from .canvas import Canvas
-from .panel import LABELLED, Panel, whole_slider, words
+from .panel import Panel, whole_slider, words
 
 SIZES = (128, 256, 512, 1024)  # pixels a side of the network input
 SLIDES = {"size": 256, "ratios": (0.5, 1, 2), "strides": (4, 8, 16, 32, 64)}
@@ -23,8 +23,10 @@ MADE_UP = (
     ((120, 60, 150, 100),),
     ((50, 30, 210, 110), (140, 160, 200, 230)),
 )
-SHOWN = 430  # pixels of the screen
-FIELD = widgets.Layout(width="330px")
+SHOWN = 400  # pixels of the screen
+CLOSE = '<div style="line-height:1.4">{}</div>'  # the lines of a text
+FIELD = widgets.Layout(width="305px")
+NAMED = {"description_width": "130px"}
 
 
 class AnchorExplorer(Panel):
@@ -49,10 +51,10 @@ class AnchorExplorer(Panel):
     --------
     >>> panel = AnchorExplorer()
     >>> panel.slides.click()
-    >>> panel.counted.value.split('">')[1][:58]
+    >>> panel.counted.value.split('">')[-1][:58]
     '16,368 scores for 16,320 anchors: P6 is left without a sca'
     >>> panel.mended.click()
-    >>> panel.counted.value.split('">')[1][:50]
+    >>> panel.counted.value.split('">')[-1][:50]
     '16,368 scores for 16,368 anchors: one for each.</d'
     """
 
@@ -74,7 +76,7 @@ class AnchorExplorer(Panel):
         about = f"{of or f'{len(self.truths):,} films.'} Anchors act in training: new ones need a new training. "
         about += f"An anchor with an IoU of {positive_iou:g} or more is asked to say yes; a true box that none reaches "
         about += "has its single best anchor alone."
-        super().__init__("Anchors and the truth", [self.laid_out(widgets.HTML(f"<div>{about}</div>"))])
+        super().__init__("Anchors and the truth", [self.laid_out(widgets.HTML(CLOSE.format(about)))])
         self.on(*self.fields, *self.levels, self.input, self.cells, self.film)
         for button, setting in ((self.ours, self.network), (self.slides, {**SLIDES, "scales": SLIDES_SCALES})):
             button.on_click(lambda button, setting=setting: self.set(**setting))
@@ -102,7 +104,7 @@ class AnchorExplorer(Panel):
                 panel_anchors.written(self.network[name]),
                 description=label,
                 continuous_update=False,  # half a number is another number
-                style=LABELLED,
+                style=NAMED,
                 layout=FIELD,
             )
             for name, label in names.items()
@@ -112,24 +114,24 @@ class AnchorExplorer(Panel):
             options=[(f"{side} x {side}", side) for side in sizes],
             value=self.size,
             description="Input, pixels",
-            style=LABELLED,
+            style=NAMED,
             layout=FIELD,
         )
         self.cells = whole_slider("Anchor stride, cells", 1, low=1, high=4)
-        self.cells.layout.width = FIELD.width
-        boxes = widgets.Layout(width="58px")
+        self.cells.layout.width, self.cells.style.description_width = FIELD.width, NAMED["description_width"]
+        boxes = widgets.Layout(width="46px")
         self.levels = [
             widgets.Checkbox(True, description=f"P{place + 2}", indent=False, layout=boxes)
             for place in range(panel_anchors.LEVELS)
         ]
         self.film = whole_slider("Film", 1, low=1, high=len(self.truths))
         labels = ("This network's", "The slides' four scales", "The slides' mended")
-        wide = widgets.Layout(width="200px")
+        wide = widgets.Layout(width="190px")
         self.ours, self.slides, self.mended = [widgets.Button(description=label, layout=wide) for label in labels]
 
     def laid_out(self, about):
         """Return the parts in their places."""
-        levels = widgets.HBox([widgets.Label("Levels:", layout=widgets.Layout(width="60px")), *self.levels])
+        levels = widgets.HBox([widgets.Label("Levels:", layout=widgets.Layout(width="55px")), *self.levels])
         fields = widgets.HBox([widgets.VBox(self.fields), widgets.VBox([self.input, self.cells, levels])])
         buttons = widgets.HBox([self.ours, self.slides, self.mended])
         below = widgets.HBox([self.chart, widgets.VBox([self.table], layout=widgets.Layout(padding="0 0 0 8px"))])
@@ -169,8 +171,9 @@ class AnchorExplorer(Panel):
         self.fits = best_anchors(self.all_truths * grown, image_size=side, **settings)
         for place, level in enumerate(self.levels):
             level.disabled = place >= len(levels)
-        self.said.value = words(panel_anchors.cover_words(self.fits.iou))
-        self.counted.value = words(panel_anchors.count_words(levels) + panel_anchors.too_large_words(levels, side))
+        self.said.value = CLOSE.format(words(panel_anchors.cover_words(self.fits.iou)))
+        counted = panel_anchors.count_words(levels) + panel_anchors.too_large_words(levels, side)
+        self.counted.value = CLOSE.format(words(counted))
         self.table.value = panel_anchors.levels_table(levels, self.fits)
         self.chart.shapes = panel_anchors.recall_shapes(self.fits.iou, self.own.iou)
         self.draw_film(grown)

@@ -26,6 +26,7 @@ BOXES = (
 SCORES = (0.95, 0.9, 0.85, 0.8, 0.8, 0.55)
 SIDE = 250  # pixels of the plane that they lie on
 SHOWN = 500  # pixels of the screen
+CLOSE = '<div style="line-height:1.4">{}</div>'  # the lines of a text
 ABOUT = (
     "Both filters act when films are looked at; in training they do nothing, and moving them needs no new training. "
     "Drag a box, or choose it with Tab and move it with the arrow keys (Shift: 8 pixels); click it to read its fate."
@@ -51,7 +52,7 @@ class NmsStepper(Panel):
     --------
     >>> panel = NmsStepper()
     >>> panel.step.value = 2
-    >>> panel.said.value.split('">')[1].split(".</div>")[0].replace("&gt;", ">")
+    >>> panel.said.value.split('">')[-1].split(".</div>")[0].replace("&gt;", ">")
     'A, 0.95, is the best that still stands, so it is kept; it removes B: IoU 0.62 > 0.50. Not over ... 0.39 ≤ 0.50'
     >>> panel.iou.value = 0.7
     >>> panel.course.kept.tolist()
@@ -81,7 +82,7 @@ class NmsStepper(Panel):
         uri = "" if picture is None else picture_uri(picture)
         self.canvas = Canvas(size=list(map(float, size)), shown=shown, picture=uri, title="Boxes of suppression")
         buttons = widgets.HBox([self.back, self.on_, self.last, self.again])
-        about = widgets.HTML(f"<div>{of or f'{len(self.first):,} boxes.'} {ABOUT}</div>")
+        about = widgets.HTML(f"<div style='line-height:1.4'>{of or f'{len(self.first):,} boxes.'} {ABOUT}</div>")
         right = [self.confidence, self.iou, self.step, buttons, self.said, self.fate, self.table, about]
         self.right = widgets.VBox(right, layout=widgets.Layout(width="680px", padding="0 0 0 12px"))
         super().__init__("Two-stage suppression, one step at a time", [widgets.HBox([self.canvas, self.right])])
@@ -132,7 +133,7 @@ class NmsStepper(Panel):
         step = self.step.value
         plain = {"size": self.canvas.size, "shown": self.canvas.shown, "ground": not self.canvas.picture}
         self.canvas.shapes = panel_nms.nms_shapes(self.boxes, self.scores, self.course, step, **plain)
-        self.said.value = words(panel_nms.step_words(self.scores, self.course, step, **thresholds))
+        self.said.value = CLOSE.format(words(panel_nms.step_words(self.scores, self.course, step, **thresholds)))
         self.fate.value = ""
         if self.chosen is not None:
             self.fate.value = words(panel_nms.fate_of(self.scores, self.course, self.chosen, **thresholds))
