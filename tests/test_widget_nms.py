@@ -76,11 +76,11 @@ def test_states_are_told_by_dash_and_label_too():
 
 def test_the_overlap_that_decides_is_marked_in_the_table():
     panel = NmsStepper()
-    assert "&nbsp;&gt;" not in panel.table.value
+    assert "&gt;</td>" not in panel.table.value
     panel.step.value = 2
-    assert panel.table.value.count("0.62&nbsp;&gt;") == 1 and panel.table.value.count("outline") == 1
+    assert panel.table.value.count("0.62&gt;</td>") == 1 and panel.table.value.count("outline") == 1
     panel.step.value = panel.step.max
-    assert panel.table.value.count("&nbsp;&gt;") == 3 and "outline" not in panel.table.value
+    assert panel.table.value.count("&gt;</td>") == 3 and "outline" not in panel.table.value
 
 
 def test_a_box_that_is_dragged_is_decided_anew():

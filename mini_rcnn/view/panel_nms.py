@@ -13,7 +13,8 @@ from . import shapes
 LISTED = 12  # boxes in the table, and in a sentence
 LABELLED = 40  # boxes that can have a label
 STYLE_OF = {"waiting": "quiet", "current": "chosen", "kept": "kept", "low": "missed", "removed": "removed"}
-CELL = "border:1px solid #999;padding:0 5px;text-align:right"
+CELL = "border:1px solid #999;padding:0 3px;text-align:right;white-space:nowrap"
+ROOMY = 8  # boxes up to which the table has room for a zero before the point
 
 
 def letters(count):
@@ -208,14 +209,14 @@ def overlaps_table(scores, course, step):
         near = rows if turn is None else sorted(rows, key=lambda row: (row != turn, -course.overlaps[turn, row]))
         rows = [row for row in rows if row in set(near[:LISTED])]
     names, states = letters(len(scores)), states_at(course, step)
-    head = "".join(f'<th scope="col" style="{CELL}">{names[row]}</th>' for row in rows)
+    head = "".join(f'<th scope="col" style="{CELL}">{names[row]}</th>' for row in rows[1:])
     body = ""
     for place, first in enumerate(rows):
         mark = "&#9654; " if first == turn else ""
-        cells = ["<td></td>"] * (place + 1)
+        cells = ["<td></td>"] * place
         cells += [overlap_cell(course, step, first, second) for second in rows[place + 1 :]]
         title = f'<th scope="row" style="{CELL}">{mark}{names[first]} {scores[first]:.2f}</th>'
-        fate = f'<td style="padding:0 10px 0 6px;white-space:nowrap">{fate_words(course, states, first, names)}</td>'
+        fate = f'<td style="padding:0 4px;white-space:nowrap">{fate_words(course, states, first, names)}</td>'
         body += f"<tr>{title}{fate}{''.join(cells)}</tr>"
     caption = "IoU of every pair in line. Bold with &gt;: over the threshold, and it removed the box of that column; "
     caption += "framed: in this step."
@@ -230,8 +231,9 @@ def overlap_cell(course, step, first, second):
     """Return one overlap; the one that decided is marked."""
     value = course.overlaps[first, second]
     text = "0" if value == 0 else f"{value:.2f}"
+    text = text if len(course.order) <= ROOMY or value == 0 else text.lstrip("0")
     decided = course.removed_by[second] == first and course.turn_of[first] + 2 <= step
     if not decided:
         return f'<td style="{CELL}">{text}</td>'
     frame = f";outline:3px solid {shapes.STYLES['other']['stroke']}" if turn_at(course, step) == first else ""
-    return f'<td style="{CELL};font-weight:bold{frame}">{text}&nbsp;&gt;</td>'
+    return f'<td style="{CELL};font-weight:bold{frame}">{text}&gt;</td>'

@@ -25,8 +25,8 @@ MADE_UP = (
 )
 SHOWN = 400  # pixels of the screen
 CLOSE = '<div style="line-height:1.4">{}</div>'  # the lines of a text
-FIELD = widgets.Layout(width="305px")
-NAMED = {"description_width": "130px"}
+FIELD = widgets.Layout(width="315px")
+NAMED = {"description_width": "145px"}
 
 
 class AnchorExplorer(Panel):
@@ -98,7 +98,7 @@ class AnchorExplorer(Panel):
 
     def make_controls(self):
         """Make the controls, set to the network's own anchors."""
-        names = {"scales": "Scales, pixels", "ratios": "Ratios, width / height", "strides": "Strides, pixels"}
+        names = {"scales": "Scales, pixels", "ratios": "Ratios, width : height", "strides": "Strides, pixels"}
         self.scales, self.ratios, self.strides = self.fields = [
             widgets.Text(
                 panel_anchors.written(self.network[name]),
