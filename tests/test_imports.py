@@ -44,13 +44,13 @@ ORDER = (
     "mini_rcnn.experimenting",
     "mini_rcnn.experiment",
     "mini_rcnn.lint",
-    "mini_rcnn.bench",
     "mini_rcnn.contest",
     "mini_rcnn.leaderboard",
     "mini_rcnn.exercises",
     "mini_rcnn.checks",
     "mini_rcnn.classroom",
     "mini_rcnn.widgets",
+    "mini_rcnn.bench",
     "mini_rcnn.notebooks",
     "mini_rcnn.labs",
     "mini_rcnn.grading",
@@ -81,6 +81,7 @@ ALLOWED = {
     "ipywidgets": ("mini_rcnn.widgets",),
     "anywidget": ("mini_rcnn.widgets",),
     "traitlets": ("mini_rcnn.widgets",),
+    "playwright": ("mini_rcnn.bench",),
 }  # fmt: skip
 
 

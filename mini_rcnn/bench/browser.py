@@ -11,6 +11,8 @@ import json
 import os
 import shutil
 import socket
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -50,6 +52,23 @@ def chromium():
     if not found:
         raise Unavailable("no Chromium is found: install it (`apt install chromium`), or name it in MINI_RCNN_CHROMIUM")
     return found[0]
+
+
+def classic_python():
+    """Return the interpreter of the classic environment, or None where there is none."""
+    path = os.environ.get("MINI_RCNN_CLASSIC_PYTHON") or environments.python_of(ROOT / ".venv" / "classic")
+    return Path(path) if Path(path).is_file() else None
+
+
+def jupyterlab_of(python):
+    """Return the major version of an environment's JupyterLab, as "JupyterLab 4"."""
+    command = [str(python), "-c", "import jupyterlab; print(jupyterlab.__version__.split('.')[0])"]
+    return "JupyterLab " + subprocess.check_output(command, universal_newlines=True).strip()
+
+
+def labs_there():
+    """Return ``{"JupyterLab 4": interpreter}`` of this environment and of the classic one."""
+    return {jupyterlab_of(python): python for python in (Path(sys.executable), classic_python()) if python}
 
 
 def notebook_of_cells(*sources):
@@ -126,8 +145,13 @@ class JupyterInBrowser:
         self.page = browser.new_page(viewport={"width": width, "height": height})
         self.page.set_default_timeout(1000 * SECONDS)
         self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("console", lambda entry: self.said.append(entry.text) if entry.type == "error" else None)
+        self.page.on("console", self.hear)
         self.page.on("websocket", lambda socket: socket.on("framereceived", self.take))
+
+    def hear(self, entry):
+        """Note what the console calls an error; JupyterLab 3 asks an older server who is there, which does not know."""
+        if entry.type == "error" and "/api/me?" not in entry.location.get("url", ""):
+            self.said.append(entry.text)
 
     def take(self, frame):
         """Note what a socket brought."""
@@ -140,17 +164,22 @@ class JupyterInBrowser:
             except Exception as error:  # what is left must be closed all the same
                 print(f"While the browser was closed: {type(error).__name__}: {error}")
 
-    def open(self, notebook, name="notebook.ipynb", *, with_kernel=True):
-        """Open a notebook, a dict, and wait until its kernel is idle."""
+    def open(self, notebook, name="notebook.ipynb", *, trusted=False):
+        """Open a notebook, a dict, and wait until its kernel is idle; ``trusted`` as if it had been run here."""
         (self.folder / name).write_text(json.dumps(notebook), encoding="utf-8")
+        if trusted:
+            data = str(self.folder / ".venv" / "jupyter" / "data")
+            environ = dict(environments.environ_of(None), JUPYTER_DATA_DIR=data, JUPYTER_PLATFORM_DIRS="0")
+            command = [str(self.python), "-m", "jupyter", "trust", str(self.folder / name)]
+            subprocess.run(command, env=environ, check=True, stdout=subprocess.DEVNULL)
         self.said.clear()
         self.received.clear()
         workspace = f"{self.address}/lab/workspaces/test/tree/{name}?reset&token={self.token}"
         self.page.goto(workspace)
         self.page.wait_for_selector(".jp-Notebook .jp-Cell")
-        if with_kernel:
-            self.page.wait_for_function(READY)
-        self.command("application:toggle-left-area") if self.page.is_visible("#jp-left-stack") else None
+        self.page.wait_for_function(READY)
+        if self.page.is_visible("#jp-left-stack"):
+            self.command("application:toggle-left-area")
 
     def command(self, name):
         """Run one of JupyterLab's commands and wait until it is done."""
@@ -160,9 +189,12 @@ class JupyterInBrowser:
         """Run all cells and wait until the kernel has nothing left to do; a cell that raises raises `RuntimeError`."""
         self.command("notebook:run-all-cells")
         self.page.wait_for_function(READY)
-        failed = self.page.query_selector('.jp-OutputArea-output[data-mime-type*="error"]')
+        failed = self.page.evaluate(
+            f"() => {FRONT}.content.widgets.flatMap((cell) => cell.model.toJSON().outputs || [])"
+            ".filter((output) => output.output_type === 'error').map((output) => `${output.ename}: ${output.evalue}`)"
+        )
         if failed:
-            raise RuntimeError(failed.inner_text())
+            raise RuntimeError(failed[0])
 
     def restart(self):
         """Restart the kernel, as one who says yes when asked."""
