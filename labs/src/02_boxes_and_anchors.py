@@ -231,6 +231,29 @@ except ValueError as error:
 # trained on a GPU. So the slides' model learnt with a fifth level that could never propose anything, and nothing said
 # so. Our function refuses it: an error in the first second is worth more than one that nobody sees.
 
+# %% [markdown] id="explorer-text"
+# ## 7. Lay them yourself
+#
+# **Try this; say first what you expect.**
+#
+# 1. "The slides' four scales", then "The slides' mended": the count of scores and anchors changes. Does the recall?
+# 2. "This network's", then an anchor stride of 2: what is lost?
+# 3. Ratios: `1` alone.
+#
+# <details><summary>Answers, for the phantoms</summary>
+#
+# (1) On these 13 boxes it does not: the best anchors lie on other levels. What was wrong was which score belongs to
+# which anchor. (2) A quarter of the anchors is left; at IoU 0.6, 3 of 13 true boxes are reached instead of 9. (3) 6 of
+# 13: long boxes have no anchor of their shape.
+#
+# </details>
+
+# %% id="explorer"
+from mini_rcnn.widgets import AnchorExplorer
+
+panel = AnchorExplorer.of_lab(lab)
+panel
+
 # %% [markdown] id="end"
 # ## What you have built
 #

@@ -176,6 +176,29 @@ for confidence, row in zip(CONFIDENCES, counts):
 # Both filters act only when films are looked at. Moving them needs no new training. The RPN has a third NMS of its own
 # (`RPN_NMS_THRESHOLD`, lab 05), and that one *does* act in training.
 
+# %% [markdown] id="stepper-text"
+# ## 6. One step at a time
+#
+# Six boxes that you can drag, with the mouse or, when one has the focus, with the arrow keys. **Try this; say first
+# what you expect.**
+#
+# 1. Go to step 3. What does the removed B do to C?
+# 2. Lower the overlap threshold from 0.50 to 0.38. Who goes, and because of whom?
+# 3. Raise it to 0.53: more boxes or fewer? Then drag F onto D.
+#
+# <details><summary>Answers</summary>
+#
+# (1) Nothing: a removed box removes nobody, so C stays. (2) C goes, by A: their IoU is 0.39. B has no part in it.
+# (3) More: F comes back, since it overlaps D by 0.52.
+#
+# </details>
+
+# %% id="stepper"
+from mini_rcnn.widgets import NmsStepper
+
+panel = NmsStepper()  # or NmsStepper.of_lab(lab, number): the best dozen boxes of a film
+panel
+
 # %% [markdown] id="end"
 # ## What you have built
 #

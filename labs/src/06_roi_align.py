@@ -390,6 +390,33 @@ print(f"the most that a score would move: {change:.2f}")
 # Where nothing is found, a row of zeros changes nothing, and at the edge of a film there is mostly nothing. But a few
 # scores would move by much, and in one box in fifteen, by chance.
 
+# %% [markdown] id="bench-text"
+# ### All of it under your hand
+#
+# One box on this film's real features: drag it (or give it the focus and use the arrow keys), and point anywhere on the
+# map to see the four cells that a point reads. **Try this; say first what you expect.**
+#
+# 1. Move the box to the right by one pixel at a time, on P2. Which of the four grids change with each step?
+# 2. Set the points a bin to 1. Which two grids become the same, and why?
+# 3. Choose level P5. How large is the box in cells, and what does RoIPool make of it?
+#
+# <details><summary>Answers</summary>
+#
+# 1. RoIAlign's and `crop_and_resize`'s. RoIPool's stands still until a corner is nearer to the next whole cell, then
+#    jumps by a cell, 4 pixels of the input (on P5 by 32).
+# 2. Both of RoIAlign: a single point lies in the middle of its bin by thirds as by centres, and the largest of one
+#    number is its mean.
+# 3. A cell is 32 pixels. The box at the start (of the phantoms) is 1.3 x 0.9 cells; RoIPool reads 2 x 1 whole ones, so
+#    its bins repeat the same few numbers.
+#
+# </details>
+
+# %% id="bench"
+from mini_rcnn.widgets import RoiAlignBench
+
+panel = RoiAlignBench.of_lab(lab)
+panel
+
 # %% [markdown] id="level-text"
 # ## 7. From which level?
 #

@@ -468,6 +468,31 @@ show(lab_11.sweep_figure(CONFIDENCES, hits, false, figures.rsna, own.min_confide
 for place in (0, 10, 20, 30, 40, 45, 49):
     print(f"confidence {CONFIDENCES[place]:.2f}: {hits[place]:3d} hits, {false[place]:3d} false marks")
 
+# %% [markdown] id="explore-text"
+# ## All of it at once
+#
+# Click a dotted box: which filter took it away? Then, before you move a slider, say what you expect:
+#
+# 1. From the network's own settings, detection NMS to 1.00: hits, false marks, healthy films marked?
+# 2. Leave it there and open RPN NMS to 1.00, too. Nothing is suppressed any more: are there now the most hits?
+# 3. The button "slides 3": which slider costs the most hits? Put one back at a time.
+#
+# <details><summary>Answers, for the phantoms</summary>
+#
+# 1. The 47 hits stay, 6 false marks become 196: copies of boxes that were there. A film that is marked is marked
+#    already, so 4 healthy films stay 4.
+# 2. Fewer: 42. Copies fill the 100 places for proposals and the 10 for boxes, and others find none.
+# 3. RPN NMS: 0.30 alone takes 47 hits to 37. What is gone before the heads look, no other slider brings back.
+#
+# </details>
+
+# %% id="explore"
+from mini_rcnn.widgets import ThresholdExplorer
+
+panel = ThresholdExplorer(raw, lab.records)
+print(f"{panel.now.outcome.hits} hits, {panel.now.outcome.misses} misses, {panel.now.outcome.false_marks} false marks")
+panel
+
 # %% [markdown] id="end"
 # ## What you have built
 #
