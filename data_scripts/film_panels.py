@@ -1,7 +1,7 @@
 """Make a still of each panel, ``docs/panels/NAME.png``, as it is seen in JupyterLab.
 
-Run ``python data_scripts/film_panels.py`` in the modern environment, with a Chromium on this machine. The panels show the
-phantoms that the labs show.
+Run ``python data_scripts/film_panels.py`` in the modern environment, with a Chromium on this machine. The panels show
+the phantoms that the labs show.
 """
 
 from __future__ import annotations

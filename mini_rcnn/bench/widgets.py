@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import os
 import statistics
 import sys
 
@@ -186,8 +187,10 @@ def main(argv=None):
     except Unavailable as error:
         print(f"python3 lab.py bench widgets: {error}", file=sys.stderr)
         return 1
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     if options.json:
-        print(json.dumps({"machine": describe_machine(), "rows": rows}, indent=2))
+        print(json.dumps({"machine": describe_machine(), "load": load, "rows": rows}, indent=2))
     else:
-        print(f"{describe_machine()}; {options.moves} moves of a slider each\n\n{table(rows)}\n\n{NOTES}")
+        busy = "" if load is None else f", load {load:.1f} at the end"
+        print(f"{describe_machine()}{busy}; {options.moves} moves of a slider each\n\n{table(rows)}\n\n{NOTES}")
     return 0
