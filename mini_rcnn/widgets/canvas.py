@@ -47,6 +47,10 @@ class Canvas(anywidget.AnyWidget):
     picked = traitlets.Dict().tag(sync=True)
     cursor = traitlets.List(traitlets.Float()).tag(sync=True)
 
+    def __init__(self, **values):
+        values.setdefault("layout", {"flex": "0 0 auto"})  # in a narrow window others give way: its words stay readable
+        super().__init__(**values)
+
     def still(self):
         """Return what is seen, as the text of an SVG."""
         return svg_of(self.shapes, size=self.size, shown=self.shown, picture=self.picture, title=self.title)
