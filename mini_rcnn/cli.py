@@ -56,6 +56,7 @@ BENCH = {
     "stages": ("mini_rcnn.bench.stages", "the stages side by side", "bench stages --runs 11"),
     "data": ("mini_rcnn.bench.data", "finished batches a second", "bench data data/phantoms"),
     "detector": ("mini_rcnn.bench.detector", "detection and training", "bench detector --runs 11"),
+    "widgets": ("mini_rcnn.bench.widgets", "panels, from slider to screen", "bench widgets"),
 }
 
 
