@@ -125,10 +125,10 @@ class ProposalFunnel(Panel):
         self.gone = widgets.Checkbox(
             False, description="show what this step takes away", indent=False, layout=widgets.Layout(width="260px")
         )
-        self.pre_nms_limit = whole_slider("2 best anchors kept", settings.pre_nms_limit, low=1, high=high)
+        self.pre_nms_limit = whole_slider("2 anchors kept", settings.pre_nms_limit, low=1, high=high)
         self.rpn_nms = slider("4 RPN NMS, IoU", settings.rpn_iou_threshold, step=0.05)
         self.max_proposals = whole_slider("5 proposals kept", min(settings.max_proposals, high), low=1, high=high)
-        self.min_confidence = slider("7 least confidence", settings.min_confidence)
+        self.min_confidence = slider("7 confidence", settings.min_confidence)
         self.nms = slider("8 NMS, IoU", settings.iou_threshold, step=0.05)
 
     @property
