@@ -31,7 +31,7 @@ def packed(picture):
     picture.thumbnail(SCREEN, Image.LANCZOS)
     for colours in COLOURS:
         file = io.BytesIO()
-        picture.quantize(colours, method=Image.MEDIANCUT).save(file, format="png", optimize=True)
+        picture.quantize(colours, method=Image.MAXCOVERAGE).save(file, format="png", optimize=True)
         if file.tell() <= LARGEST:
             return file.getvalue()
     raise ValueError(f"a picture of {picture.size} pixels takes {file.tell()} bytes, {LARGEST} at most")

@@ -10,7 +10,7 @@ from .run_tables import smoothed
 from .run_words import rows
 from .shapes import line, point, text
 
-SIZE = (430, 790)  # (height, width), pixels of the screen
+SIZE = (430, 760)  # (height, width), pixels of the screen
 TOP, BOTTOM, LEFT, RIGHT = 46, 380, 64, 615
 PARTS = {
     "total": "total loss",

@@ -21,7 +21,7 @@ EVERY = 3.0  # seconds
 ARMED = 10.0  # seconds in which a second click stops the run
 PATIENT = 200  # looks at a place where nothing is, after which only the button looks again
 STOP, SURE = "Stop the training", "Really stop? Click again"
-HEAD = ("newest epoch", "training", "validation", "validation, best epoch")
+HEAD = ("newest epoch", "training", "validation", "best")
 ABOUT = (
     "Training and validation losses are of different films, and the training's is the mean over an epoch in which the "
     "network changed: compare their course, not their height. The stop button does what Ctrl-C does, in whatever "
