@@ -1,13 +1,16 @@
 """Every exercise: the library's function passes, every tempting wrong answer fails, each with its own hint."""
 
 import ast
+import functools
 import inspect
 import textwrap
 from pathlib import Path
 
 import pytest
 
-from mini_rcnn.checks.judging import cases_of, judge
+from mini_rcnn.checks import judging
+from mini_rcnn.checks.judging import cases_of, expected_of, judge, verdict_on
+from mini_rcnn.checks.running import run_cases
 from mini_rcnn.exercises import all_exercises, find, library_function
 from mini_rcnn.view.style import save_png
 
@@ -15,6 +18,19 @@ ROOT = Path(__file__).resolve().parent.parent
 EXERCISES = all_exercises()
 HIDDEN = 20261
 MISTAKES = [(name, number) for name, exercise in EXERCISES.items() for number in range(len(exercise.mistakes))]
+
+
+@functools.lru_cache(maxsize=None)
+def prepared(name, seed):
+    """Return the cases of a seed and what is expected of them, worked out once."""
+    cases = cases_of(EXERCISES[name], (seed,))
+    return cases, expected_of(EXERCISES[name], cases)
+
+
+@functools.lru_cache(maxsize=None)
+def results_of(name, seed, function):
+    """Return the results of a function on the cases of a seed, worked out once."""
+    return run_cases(function, prepared(name, seed)[0], seconds=EXERCISES[name].seconds)
 
 
 def body_lines(function):
@@ -34,11 +50,16 @@ def test_the_librarys_function_passes(name):
 
 
 @pytest.mark.parametrize("name, number", MISTAKES, ids=lambda value: str(value))
-def test_each_tempting_answer_fails_with_its_own_hint(name, number):
+def test_each_tempting_answer_fails_with_its_own_hint(name, number, monkeypatch):
+    """As `judge` does it, but each wrong answer is run once and not once for every other that it may be."""
     exercise = EXERCISES[name]
     mistake = exercise.mistakes[number]
     for seed in (1, HIDDEN):
-        verdict = judge(exercise, mistake.function, seeds=(seed,))
+        cases, expected = prepared(name, seed)
+        with monkeypatch.context() as patch:
+            run = functools.partial(results_of, name, seed)
+            patch.setattr(judging, "run_cases", lambda function, cases, seconds, run=run: run(function)[: len(cases)])
+            verdict = verdict_on(exercise, cases, expected, results_of(name, seed, mistake.function))
         assert (verdict.kind, verdict.mistake, verdict.hint) == ("no", mistake.name, mistake.hint)
         assert verdict.text
 
