@@ -130,12 +130,19 @@ def at_work(tmp_path):
     path.write_text(json.dumps(text), encoding="utf-8")
     folder = Path(tempfile.mkdtemp(prefix="t"))
     words, environment = command(folder, path.parent, "--csv", tmp_path / "out.csv", "--quiet")
-    process = subprocess.Popen(words, cwd=str(ROOT), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        words, cwd=str(ROOT), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=hear_ctrl_c
+    )
     assert wait_for(lambda: "sleep 600" in of_folder(folder).values())
     yield process, folder, tmp_path / "out.csv"
     process.kill()
     process.communicate()
     shutil.rmtree(str(folder))
+
+
+def hear_ctrl_c():
+    """Let a process hear Ctrl-C: who is started in the background would not, and passes that on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_ctrl_c_ends_everything_and_writes_nothing(at_work):
