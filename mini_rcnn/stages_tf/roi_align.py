@@ -50,9 +50,13 @@ def neighbours_1d(points, length):
 
 def sample_grid(feature, rows, columns):
     """Return bilinear values where rows cross columns, (N, h, w, C); see `mini_rcnn.stages.roi_align.sample_grid`."""
+    return weighted_neighbours(feature, *rows, *columns)
+
+
+def weighted_neighbours(feature, row_cells, row_weights, column_cells, column_weights):
+    """Return the bilinear value at each crossing; see `mini_rcnn.stages.roi_align.weighted_neighbours`."""
     width = length(feature, 1)
     cells = tf.reshape(feature, (-1, length(feature, 2)))
-    (row_cells, row_weights), (column_cells, column_weights) = rows, columns
     values = []
     for i, j in ((0, 0), (0, 1), (1, 0), (1, 1)):  # the four neighbours
         index = row_cells[:, :, None, i] * tf.cast(width, tf.int64) + column_cells[:, None, :, j]  # (N, h, w)
