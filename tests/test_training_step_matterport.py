@@ -35,9 +35,14 @@ def weights():
 
 @pytest.fixture(scope="module")
 def batch():
-    """Return images, boxes, classes and masks of two images with two boxes each."""
+    """Return images, boxes, classes and masks of two images with two boxes each.
+
+    With grain: in flat parts the largest of nine equal values is whichever a rounding error makes it, and once in many
+    runs the gradients of both sides then went different ways by a few per cent.
+    """
     rng = np.random.default_rng(4)
-    images = np.kron(rng.uniform(-100, 100, (2, 16, 16, 1)), np.ones((1, 8, 8, 3))).astype(np.float32)
+    images = np.kron(rng.uniform(-100, 100, (2, 16, 16, 1)), np.ones((1, 8, 8, 3)))
+    images = (images + rng.normal(0, 10, images.shape)).astype(np.float32)
     boxes = np.array([[[10, 20, 70, 64], [40, 70, 110, 120]], [[20, 10, 60, 90], [64, 64, 120, 112]]], np.float32)
     return images, boxes, np.ones((2, 2), np.int64), rng.random((2, 2, 56, 56)) > 0.4
 
