@@ -115,11 +115,10 @@ def test_notebook_that_is_not_run_shows_a_still(lab, tmp_path, trusted):
     assert not [word for word in DEAD if word in output.inner_text()]
 
 
+@pytest.mark.parametrize("lab", BOTH, indirect=True)
 @pytest.mark.parametrize("name", panels_there())
 def test_panel(lab, name, tmp_path):
     """A panel stands, nothing is wrong with it, its controls change it, and the page outlives its kernel."""
-    if lab.pair not in BOTH:
-        pytest.skip("the panels are shown with the kernels of the JupyterLabs' own environments")
     show_panel(lab, panel_sources(name))
     panel = lab.page.locator(".jp-OutputArea-output:has(svg.mini-rcnn-canvas)").last
     assert not [word for word in DEAD if word in panel.inner_text()]

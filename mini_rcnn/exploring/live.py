@@ -12,10 +12,10 @@ from mini_rcnn.metrics.counts import IOU, box_counts_of, image_counts
 from mini_rcnn.metrics.detection_set import DetectionSet
 from mini_rcnn.metrics.froc import Froc, froc_of
 from mini_rcnn.metrics.matching import match_free, overlaps_of
-from mini_rcnn.metrics.rsna_sets import rsna_hits, rsna_image_scores, weighted_mean
+from mini_rcnn.metrics.rsna_sets import rsna_hits, rsna_image_scores
 
 from .apply import Settings, filled, kept_candidates
-from .table import Outcome, marked_set
+from .table import Outcome, marked_set, outcome_of
 
 REMEMBERED = 256  # settings of suppression whose matching is kept
 
@@ -97,17 +97,7 @@ class LiveOutcomes:
         scores = rsna_image_scores(found, threshold=least, hit=matched.rsna_hit)
         kept = found.scores >= least
         hits = np.bincount(found.box_image[kept & matched.hit], minlength=found.n_images)
-        outcome = Outcome(
-            settings,
-            boxes.true_positive,
-            boxes.false_negative,
-            boxes.false_positive,
-            boxes.precision,
-            boxes.recall,
-            images.healthy_marked,
-            images.healthy_marked + images.healthy_unmarked,
-            weighted_mean(scores, np.ones(len(scores))),
-        )
+        outcome = outcome_of(settings, boxes, images, scores)
         marks = np.bincount(found.box_image[kept], minlength=found.n_images)
         return Now(outcome, matched.curves, matched.rows[kept], matched.truth[kept], marks - hits, self.n_truths - hits)
 

@@ -98,8 +98,13 @@ def outcome(raw, truths, settings=None, *, iou=IOU):
     boxes = box_counts_of(found, match_free(found, [iou], overlaps=overlaps)[0] >= 0, threshold=0.0)
     images = image_counts(found, threshold=0.0)
     scores = rsna_image_scores(found, hit=rsna_hits(found, overlaps=overlaps))
+    return outcome_of(filled(raw, settings), boxes, images, scores)
+
+
+def outcome_of(settings, boxes, images, scores):
+    """Return the `Outcome` of full settings from counts of boxes, counts of films and the films' scores."""
     return Outcome(
-        filled(raw, settings),
+        settings,
         boxes.true_positive,
         boxes.false_negative,
         boxes.false_positive,
