@@ -180,6 +180,35 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path):
     assert wait_until_gone(processes) == []
 
 
+WITHOUT_GUARD = """
+import operator
+
+from mini_rcnn.data.workers import map_items
+
+print("begun", __file__ is not None, flush=True)
+print(list(map_items(operator.neg, [1, 2, 3], workers=2, on_death=None)), __file__ is not None)
+"""
+
+
+def test_a_script_without_a_guard_is_run_once(tmp_path):
+    (tmp_path / "script.py").write_text(WITHOUT_GUARD, encoding="utf-8")
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-W", "ignore", str(tmp_path / "script.py")]
+    run = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+    assert run.stdout.splitlines() == ["begun True", "[-1, -2, -3] True"], run.stderr
+
+
+@pytest.mark.parametrize("module, hidden", [("mini_rcnn.data.workers", True), ("__main__", False)])
+def test_main_is_hidden_from_functions_of_modules_alone(module, hidden, monkeypatch):
+    main = sys.modules["__main__"]
+    monkeypatch.setattr(main, "__file__", "script.py", raising=False)
+    before, function = dict(vars(main)), lambda item: item
+    function.__module__ = module
+    with workers.main_hidden(function):
+        assert (main.__file__ is None) == hidden
+    assert vars(main) == before
+
+
 def test_workers_start_clean():
     assert workers.make_pool(1)._mp_context.get_start_method() != "fork"
 

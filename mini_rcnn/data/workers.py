@@ -40,6 +40,25 @@ def start_worker(parent):
     cv2.setNumThreads(1)
 
 
+@contextlib.contextmanager
+def main_hidden(function):
+    """Have processes started that do not run the program's own file first, unless the function is from there.
+
+    Python would, for what that file defines; a script without ``if __name__ == "__main__":`` would then begin again in
+    each process. Our functions are all in modules.
+    """
+    names = vars(sys.modules["__main__"])
+    before = {name: names[name] for name in ("__spec__", "__file__") if name in names}
+    if getattr(function, "__module__", None) != "__main__":
+        names.update(__spec__=None, __file__=None)
+    try:
+        yield
+    finally:
+        for name in ("__spec__", "__file__"):
+            names.pop(name, None)
+        names.update(before)
+
+
 def make_pool(workers):
     """Return a pool of processes that start clean: forking a process with threads in it can hang."""
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
@@ -50,11 +69,17 @@ def make_pool(workers):
     return pool
 
 
+def submit(pool, function, item):
+    """Hand an item to a pool; its processes are started as they are needed, that is here."""
+    with main_hidden(function):
+        return pool.submit(function, item)
+
+
 def alone(function, item, on_death):
     """Return the result of one item in a process of its own, or ``on_death(item)`` if it kills that too."""
     with make_pool(1) as pool:
         try:
-            return pool.submit(function, item).result()
+            return submit(pool, function, item).result()
         except BrokenProcessPool:
             return on_death(item)
 
@@ -72,7 +97,7 @@ def in_processes(function, items, *, workers, on_death):
         try:
             for item in items:
                 waiting.append((item, None))
-                waiting[-1] = (item, pool.submit(function, item))
+                waiting[-1] = (item, submit(pool, function, item))
                 if len(waiting) >= AHEAD * workers:
                     yield waiting[0][1].result()
                     waiting.popleft()
