@@ -19,6 +19,7 @@ from mini_rcnn import train
 from mini_rcnn.data.errors import DataError
 from mini_rcnn.training import run_folder
 from mini_rcnn.weights import load_weights, save_weights
+from mini_rcnn.widgets import TrainingMonitor
 
 ROOT = Path(__file__).resolve().parent.parent
 SET = [f"--set={name}={json.dumps(value)}" for name, value in TINY.items()]
@@ -228,15 +229,38 @@ def start_slowly(films, out, *more):
     )  # fmt: skip
 
 
+def wait_for_steps(run, out, number):
+    """Wait until a training's table has so many steps."""
+    deadline = time.monotonic() + 60
+    while not (out / "steps.csv").exists() or len((out / "steps.csv").read_text().splitlines()) <= number:
+        assert time.monotonic() < deadline and run.poll() is None, run.communicate()
+        time.sleep(0.02)
+
+
+def test_monitor_stops_a_training_in_another_process(films, tmp_path):
+    out = tmp_path / "run"
+    run = start_slowly(films, out)
+    wait_for_steps(run, out, 3)
+    panel = TrainingMonitor(out, every=0)
+    assert panel.state.state == "running" and not panel.stop.disabled
+    panel.stop.click()
+    panel.stop.click()
+    told, complaints = run.communicate(timeout=30)
+    assert run.returncode == 130, complaints
+    n_steps = len((out / "steps.csv").read_text().splitlines()) - 1
+    assert f"Interrupted after {n_steps} of 4000 steps" in told and f"train --out {out} --resume" in told
+    assert [path.name for path in (out / "checkpoints").iterdir()] == [f"step_{n_steps:08d}.npz"]
+    panel.update()
+    assert panel.state.state == "stopped" and panel.stop.disabled
+    panel.close()
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_saves_and_says_how_to_go_on(films, tmp_path, number):
     out = tmp_path / "run"
     run = start_slowly(films, out)
-    deadline = time.monotonic() + 60
-    while not (out / "steps.csv").exists() or len((out / "steps.csv").read_text().splitlines()) < 4:
-        assert time.monotonic() < deadline and run.poll() is None, run.communicate()
-        time.sleep(0.02)
+    wait_for_steps(run, out, 3)
     run.send_signal(number)
     told, complaints = run.communicate(timeout=30)
     assert run.returncode == 130, complaints

@@ -18,9 +18,13 @@ SPLIT_SEED = 1  # as of ``data split``
 DRAWN_FRACTIONS = (0.85, 0.15, 0.0)  # of phantoms drawn for a training: more, never seen, are drawn to test with
 
 
-def phantom_folder(preset, seed):
-    """Return where the phantoms of a preset are drawn."""
-    return Path("data", f"phantoms-{preset.name}-{seed}")
+def draw_films(n_images, *, seed, quiet=False, tell=print):
+    """Return a folder of phantoms to learn from, drawn or taken where they are there, and split by patient."""
+    folder = Path("data", f"phantoms-{n_images}-{seed}")
+    tell(f"{folder}: {n_images} phantoms are drawn, or taken where they are there.")
+    write_phantoms(folder, n_images, seed=seed, quiet=quiet)
+    split_if_new(folder, load_records(folder), fractions=DRAWN_FRACTIONS, tell=tell)
+    return folder
 
 
 def folder_of(name, preset, *, seed, quiet=False, tell=print):
@@ -38,11 +42,7 @@ def folder_of(name, preset, *, seed, quiet=False, tell=print):
         raise DataError(f"{name}: there is no such folder. Draw films: --data {PHANTOMS}")
     if preset is None or preset.phantoms is None:
         raise DataError(f"--data {PHANTOMS} needs a preset that says how many films to draw")
-    folder = phantom_folder(preset, seed)
-    tell(f"{folder}: {preset.phantoms} phantoms are drawn, or taken where they are there.")
-    write_phantoms(folder, preset.phantoms, seed=seed, quiet=quiet)
-    split_if_new(folder, load_records(folder), fractions=DRAWN_FRACTIONS, tell=tell)
-    return folder
+    return draw_films(preset.phantoms, seed=seed, quiet=quiet, tell=tell)
 
 
 def split_if_new(folder, records, *, fractions=FRACTIONS, tell=print):
