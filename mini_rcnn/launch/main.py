@@ -61,8 +61,8 @@ def parse(argv):
         help="serve to other machines as well, on this address of this machine; the token is still asked for",
     )
     verbs = (
-        "test, data, train, detect, evaluate, thresholds, alarms, experiment, lint, bench, doctor; without one, "
-        "the labs are opened"
+        "test, data, train, detect, evaluate, thresholds, alarms, experiment, lint, bench, labs, grade, leaderboard, "
+        "doctor; without one, the labs are opened"
     )
     parser.add_argument("verb", nargs="?", help=verbs)
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="what the verb takes")

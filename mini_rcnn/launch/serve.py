@@ -26,10 +26,24 @@ TITLES = {
 # The token itself never stands in a file or on a command line.
 CONFIG = '''"""Written by lab.py at every start; changes here are lost."""
 import os
+import sys
 
 import jupyter_server
+import jupyterlab
+
+sys.path.append({code!r})
+from mini_rcnn.launch.saved_panels import keep_what_is_seen  # noqa
 
 c = get_config()  # noqa
+# JupyterLab 3 does not show a panel again from the state that it saved.
+restores = int(jupyterlab.__version__.split(".")[0]) >= 4
+
+
+def keep(model, **_):
+    keep_what_is_seen(model, restores=restores)
+
+
+c.ContentsManager.pre_save_hook = keep
 if jupyter_server.version_info[0] < 2:
     c.ServerApp.token = os.environ["JUPYTER_TOKEN"]
     c.ServerApp.password = ""
@@ -38,7 +52,10 @@ else:
     c.PasswordIdentityProvider.hashed_password = ""
 '''
 # JupyterLab would ask every newcomer whether to fetch news.
-OVERRIDES = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
+OVERRIDES = {
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+    "@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": True},  # a panel is seen again, without its kernel
+}
 
 
 def kernel_spec(python, folder, title, root):
@@ -81,7 +98,8 @@ def write_kernels(data, kernels):
 def write_config(config):
     """Write Jupyter's configuration into the folder ``config``."""
     (config / "labconfig").mkdir(parents=True, exist_ok=True)
-    (config / "jupyter_server_config.py").write_text(CONFIG, encoding="utf-8")
+    code = str(Path(__file__).resolve().parents[2])
+    (config / "jupyter_server_config.py").write_text(CONFIG.format(code=code), encoding="utf-8")
     overrides = json.dumps(OVERRIDES, indent=1)
     (config / "labconfig" / "default_setting_overrides.json").write_text(overrides, encoding="utf-8")
 
