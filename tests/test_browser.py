@@ -1,6 +1,8 @@
 """The panels as a student has them: JupyterLab 4 and 3, in a real browser, moved by mouse and keyboard."""
 
+import json
 import sys
+import threading
 
 import pytest
 
@@ -9,7 +11,7 @@ if sys.version_info < (3, 8):
 
 from lab_browser import CELLS, PAIRS, drawing, lab_of, left_of, shape, show_canvas, told
 
-from mini_rcnn.bench.browser import Unavailable, chromium, notebook_of_cells
+from mini_rcnn.bench.browser import FRONT, Unavailable, chromium, notebook_of_cells
 from mini_rcnn.bench.widgets import find_slider, panel_sources, panels_there, show_panel
 from mini_rcnn.notebooks.execute import executed
 
@@ -18,7 +20,11 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 BOTH = ["lab-4", "lab-3"]
+LONGEST = 300  # seconds of a test: ten times what the slowest takes on two cores with other work beside
 DEAD = ("Error displaying widget", "model not found", "Loading widget", "Javascript Error", "cannot be shown")
+# Of a panel: the words in each of its boxes that is wider than it can show.
+CUT_OFF = """(panel) => [...panel.querySelectorAll(".widget-box, .widget-button")]
+  .filter((each) => each.scrollWidth > each.clientWidth + 2).map((each) => each.innerText.slice(0, 30))"""
 
 
 @pytest.fixture(scope="module", params=list(PAIRS))
@@ -27,6 +33,18 @@ def lab(request):
     with lab_of(request.param) as lab:
         lab.pair = request.param
         yield lab
+
+
+@pytest.fixture(autouse=True)
+def ended_if_it_hangs(request):
+    """End the browser of a test that waits for ever, as a page may: it fails then, and those after it do at once."""
+    if "lab" not in request.fixturenames:
+        yield
+        return
+    timer = threading.Timer(LONGEST, request.getfixturevalue("lab").kill)
+    timer.start()
+    yield
+    timer.cancel()
 
 
 @pytest.fixture
@@ -115,6 +133,27 @@ def test_notebook_that_is_not_run_shows_a_still(lab, tmp_path, trusted):
     assert not [word for word in DEAD if word in output.inner_text()]
 
 
+@pytest.mark.parametrize("kernel_first, trusted", [(False, True), (True, True), (False, False)])
+def test_notebook_saved_by_a_student_shows_its_panel_again(lab, kernel_first, trusted):
+    """Saved while the kernel runs, or after it has ended; then opened and not run, by the student or by the teacher."""
+    shutdown = f"() => {FRONT}.sessionContext.shutdown()"
+    show_panel(lab, ("from mini_rcnn.widgets import NmsStepper", "panel = NmsStepper()\npanel"))
+    if kernel_first:
+        lab.page.evaluate(shutdown)
+    lab.command("docmanager:save")
+    saved = json.loads((lab.folder / "notebook.ipynb").read_text(encoding="utf-8"))
+    if not kernel_first:
+        lab.page.evaluate(shutdown)
+    saved["metadata"]["elsewhere"] = not trusted  # what was changed elsewhere is not trusted here
+    lab.open(saved, "saved.ipynb", trusted=trusted)
+    output = lab.page.locator(".jp-OutputArea-output").last
+    output.locator("svg.mini-rcnn-canvas" if trusted and lab.pair != "lab-3" else "img").wait_for()
+    lab.page.wait_for_timeout(1000)
+    assert not [word for word in DEAD if word in output.inner_text()]
+    lab.run_all()
+    lab.page.wait_for_selector(".jp-OutputArea-output svg.mini-rcnn-canvas")
+
+
 @pytest.mark.parametrize("lab", BOTH, indirect=True)
 @pytest.mark.parametrize("name", panels_there())
 def test_panel(lab, name, tmp_path):
@@ -128,6 +167,9 @@ def test_panel(lab, name, tmp_path):
         lab.page.locator(".jp-OutputArea-output select").first.select_option(index=1)
         lab.wait_for(lambda: drawing(lab) != before)
     assert lab.said == []
+    lab.command("application:toggle-left-area")  # as JupyterLab stands when it is opened: the list of files takes room
+    lab.wait_for(lambda: panel.bounding_box()["width"] < 900)
+    assert panel.evaluate(CUT_OFF) == []
     lab.restart()
     assert panel.locator("svg.mini-rcnn-canvas").first.is_visible()
 
@@ -136,6 +178,11 @@ def test_browser_that_is_not_there_is_said(monkeypatch):
     monkeypatch.setenv("MINI_RCNN_CHROMIUM", "no-such-browser")
     with pytest.raises(Unavailable, match="install it"):
         chromium()
+
+
+def test_what_is_never_done_is_not_waited_for(lab):
+    with pytest.raises(TimeoutError, match="1 s in vain"):
+        lab.promised("() => new Promise(() => null)", seconds=1)
 
 
 def test_cell_that_raises_is_not_passed_over(canvas):

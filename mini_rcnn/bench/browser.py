@@ -6,6 +6,7 @@ nothing is downloaded. The JupyterLab may be another environment's: it is a serv
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -148,6 +149,18 @@ class JupyterInBrowser:
         self.page.on("console", self.hear)
         self.page.on("websocket", lambda socket: socket.on("framereceived", self.take))
 
+    def kill(self):
+        """End the browser at once; for another thread, where the page has been waited for long enough.
+
+        Playwright's own process stays, and tells whoever asks for the page from then on that it is gone.
+        """
+        import psutil
+
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if "chrom" in process.name():
+                    process.kill()
+
     def hear(self, entry):
         """Note what the console calls an error; JupyterLab 3 asks an older server who is there, which does not know."""
         if entry.type == "error" and "/api/me?" not in entry.location.get("url", ""):
@@ -181,9 +194,22 @@ class JupyterInBrowser:
         if self.page.is_visible("#jp-left-stack"):
             self.command("application:toggle-left-area")
 
+    def promised(self, script, argument=None, *, seconds=SECONDS):
+        """Wait until what a function of the page promises is done; Playwright alone would wait for ever.
+
+        Raises
+        ------
+        TimeoutError
+            If it is not done after so many seconds.
+        """
+        late = f"new Promise((done) => setTimeout(() => done('late'), {1000 * seconds}))"
+        work = f"Promise.resolve(({script})(it)).then(() => 'done')"
+        if self.page.evaluate(f"(it) => Promise.race([{work}, {late}])", argument) == "late":
+            raise TimeoutError(f"waited {seconds} s in vain for the page")
+
     def command(self, name):
         """Run one of JupyterLab's commands and wait until it is done."""
-        return self.page.evaluate("name => window.jupyterapp.commands.execute(name).then(() => null)", name)
+        self.promised("(name) => window.jupyterapp.commands.execute(name)", name)
 
     def run_all(self):
         """Run all cells and wait until the kernel has nothing left to do; a cell that raises raises `RuntimeError`."""
@@ -198,7 +224,7 @@ class JupyterInBrowser:
 
     def restart(self):
         """Restart the kernel, as one who says yes when asked."""
-        self.page.evaluate(f"() => {FRONT}.sessionContext.session.kernel.restart()")
+        self.promised(f"() => {FRONT}.sessionContext.session.kernel.restart()")
         self.page.wait_for_function(READY)
 
     def slider(self, description):

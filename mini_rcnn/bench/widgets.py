@@ -1,7 +1,7 @@
 """From a slider's move to the changed drawing on the screen: each panel, in real JupyterLabs.
 
-The clock runs in the browser, from the key that moves the slider to the frame that shows the last change which that
-move brings to the panel's drawings and words; the slider itself does not count.
+The clock runs in the browser, from the key that moves the slider, or the mouse that drags a box, to the frame that
+shows the last change which that brings to the panel's drawings and words; the slider itself does not count.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from mini_rcnn.widgets import PANELS
 
 AT_MOST = 100.0  # ms, for the 95th percentile
 CANVAS = "Canvas, 25 boxes"
+DRAGGED = "a box, by mouse"
 CANVAS_SOURCES = (
     """\
 import ipywidgets
@@ -42,8 +43,9 @@ move()
 """,
     "ipywidgets.VBox([slider, canvas])",
 )
-# Called before a key is pressed; `window.moved` then gives ms to the last change, or null where nothing changed.
-WATCH = """() => {
+# Called before a key is pressed, or before the event of that name; `window.moved` then gives ms to the last change, or
+# null where nothing changed.
+WATCH = """(event) => {
   const root = [...document.querySelectorAll(".jp-OutputArea-output")].find((each) => each.querySelector("svg"));
   const counts = (record) => {
     const at = record.target.nodeType === 1 ? record.target : record.target.parentElement;
@@ -66,7 +68,7 @@ WATCH = """() => {
     });
     watcher.observe(root, { subtree: true, childList: true, attributes: true, characterData: true });
     const start = () => { begun = performance.now(); later(1000); };
-    document.addEventListener("keydown", start, { capture: true, once: true });
+    document.addEventListener(event, start, { capture: true, once: true });
   });
 }"""
 
@@ -93,26 +95,65 @@ def show_panel(lab, sources):
 
 def press(lab, key):
     """Press a key and return ms to the last change on the screen, or None where nothing changed."""
-    lab.page.evaluate(WATCH)
+    lab.page.evaluate(WATCH, "keydown")
     lab.page.keyboard.press(key)
     return lab.page.evaluate("() => window.moved")
 
 
-def find_slider(lab):
-    """Put the focus on the first slider whose moves change something, and return its description; None without one."""
+def find_sliders(lab, *, most=None):
+    """Yield the description and the handle of each slider whose moves change something, ``most`` of them at most."""
+    found = 0
     for handle in lab.page.locator(".jp-OutputArea-output .noUi-handle").all():
         if not handle.is_visible() or handle.evaluate("each => !!each.closest('[disabled]')"):
             continue
         handle.focus()
         if any(press(lab, key) is not None for key in ("ArrowRight", "ArrowRight", "ArrowLeft", "ArrowLeft")):
-            return handle.evaluate("each => each.closest('.widget-inline-hbox').innerText.split('\\n')[0].trim()")
+            yield (
+                handle.evaluate("each => each.closest('.widget-inline-hbox').innerText.split('\\n')[0].trim()"),
+                handle,
+            )
+            found += 1
+        if found == most:
+            return
+
+
+def find_slider(lab):
+    """Put the focus on the first slider whose moves change something, and return its description; None without one."""
+    for description, _ in find_sliders(lab, most=1):
+        return description
     return None
 
 
-def time_moves(lab, n_moves):
-    """Return ms of each move that changed something: half of them up, half down."""
-    keys = ["ArrowRight"] * (n_moves - n_moves // 2) + ["ArrowLeft"] * (n_moves // 2)
-    return [ms for ms in (press(lab, key) for key in keys) if ms is not None]
+def time_moves(lab, handle, n_moves):
+    """Return ms of each move of a slider that changed something; at an end it turns round."""
+    times, key = [], "ArrowRight"
+    handle.focus()
+    for _ in range(n_moves):
+        at, low, high = (handle.get_attribute(f"aria-value{end}") for end in ("now", "min", "max"))
+        key = "ArrowRight" if at == low else "ArrowLeft" if at == high else key
+        times.append(press(lab, key))
+    return [ms for ms in times if ms is not None]
+
+
+def time_drags(lab, n_moves):
+    """Return ms of each move of the first box that can be dragged, to and fro, 4 pixels a move; none without a box."""
+    boxes = lab.page.locator("svg.mini-rcnn-canvas [data-name][style*='cursor: move']")
+    if not boxes.count():
+        return []
+    boxes.first.scroll_into_view_if_needed()
+    place = boxes.first.bounding_box()
+    x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+    mouse, times = lab.page.mouse, []
+    mouse.move(x, y)
+    mouse.down()
+    mouse.move(x + 8, y, steps=2)
+    lab.page.wait_for_timeout(500)
+    for number in range(n_moves):
+        lab.page.evaluate(WATCH, "pointermove")
+        mouse.move(x + 8 + 4 * (5 - abs(number % 10 - 5)), y + 4 * (number % 2))
+        times.append(lab.page.evaluate("() => window.moved"))
+    mouse.up()
+    return [ms for ms in times if ms is not None]
 
 
 def percentile(values, share):
@@ -126,26 +167,33 @@ def percentile(values, share):
     return sorted(values)[max(0, -int(-share * len(values) // 1) - 1)]
 
 
-def measure(labs, names, n_moves, report):
-    """Return a row for each panel in each JupyterLab."""
+def summary(name, title, moved, times, n_moves):
+    """Return a row of the table: a panel, what was moved, and how long it took."""
+    row = {"panel": name, "lab": title, "moved": moved, "moves": n_moves, "changed": len(times)}
+    if times:
+        row.update(median_ms=statistics.median(times), p95_ms=percentile(times, 0.95))
+    return row
+
+
+def measure(labs, names, n_moves, report, *, every=False):
+    """Return a row for each panel in each JupyterLab: its first slider, or ``every`` one, and a box that is dragged."""
     rows = []
     for title, python in labs.items():
         with JupyterInBrowser(python) as lab:
             for name in names:
                 report(f"{name} in {title} ...")
                 show_panel(lab, CANVAS_SOURCES if name == CANVAS else panel_sources(name))
-                slider = find_slider(lab)
-                row = {"panel": name, "lab": title, "slider": slider}
-                times = time_moves(lab, n_moves) if slider is not None else []
-                if times:
-                    row.update(median_ms=statistics.median(times), p95_ms=percentile(times, 0.95))
-                rows.append({**row, "moves": n_moves, "changed": len(times)})
+                sliders = find_sliders(lab, most=None if every else 1)
+                moved = [(slider, time_moves(lab, handle, n_moves)) for slider, handle in sliders]
+                dragged = time_drags(lab, n_moves) if every else []
+                moved += [(DRAGGED, dragged)] if dragged else []
+                rows += [summary(name, title, what, times, n_moves) for what, times in moved or [(None, [])]]
     return rows
 
 
 def table(rows):
     """Return the measurements as text."""
-    lines = [f"{'panel':20}{'JupyterLab':>11}  {'slider':26}{'changed':>8}{'median':>9}{'95 %':>9}   {AT_MOST:g} ms?"]
+    lines = [f"{'panel':20}{'JupyterLab':>11}  {'moved':26}{'changed':>8}{'median':>9}{'95 %':>9}   {AT_MOST:g} ms?"]
     for row in rows:
         start = f"{row['panel']:20}{row['lab'].split()[-1]:>11}  "
         if "p95_ms" not in row:
@@ -153,13 +201,14 @@ def table(rows):
             continue
         held = "yes" if row["p95_ms"] <= AT_MOST else "NO"
         numbers = f"{row['changed']:8}{row['median_ms']:6.0f} ms{row['p95_ms']:6.0f} ms   {held}"
-        lines.append(f"{start}{row['slider'][:25]:26}{numbers}")
+        lines.append(f"{start}{row['moved'][:25]:26}{numbers}")
     return "\n".join(lines)
 
 
 NOTES = """\
-From the key to the frame that shows the last change of a move. Moves that change nothing are not counted, such as
-those between two scores. The panels show the lab's films and its small detector, the canvas a film of 512 x 512."""
+From the key or the mouse to the frame that shows the last change of a move. Moves that change nothing are not counted,
+such as those between two scores. The panels show the lab's films and its small detector, the canvas a film of
+512 x 512."""
 
 
 def parse(argv):
@@ -171,6 +220,7 @@ def parse(argv):
     )
     parser.add_argument("--moves", type=int, default=50, help="of a slider, each panel (default 50)")
     parser.add_argument("--panels", nargs="+", metavar="NAME", choices=list(PANELS), help="some of them (default all)")
+    parser.add_argument("--every", action="store_true", help="every slider, and a box that is dragged: half an hour")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args(argv)
     if options.moves < 2:
@@ -183,7 +233,13 @@ def main(argv=None):
     options = parse(argv)
     names = [CANVAS, *(options.panels or panels_there())]
     try:
-        rows = measure(labs_there(), names, options.moves, lambda text: print(text, file=sys.stderr, flush=True))
+        rows = measure(
+            labs_there(),
+            names,
+            options.moves,
+            lambda text: print(text, file=sys.stderr, flush=True),
+            every=options.every,
+        )
     except Unavailable as error:
         print(f"python3 lab.py bench widgets: {error}", file=sys.stderr)
         return 1
@@ -192,5 +248,5 @@ def main(argv=None):
         print(json.dumps({"machine": describe_machine(), "load": load, "rows": rows}, indent=2))
     else:
         busy = "" if load is None else f", load {load:.1f} at the end"
-        print(f"{describe_machine()}{busy}; {options.moves} moves of a slider each\n\n{table(rows)}\n\n{NOTES}")
+        print(f"{describe_machine()}{busy}; {options.moves} moves each\n\n{table(rows)}\n\n{NOTES}")
     return 0
