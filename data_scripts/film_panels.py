@@ -22,6 +22,19 @@ from mini_rcnn.bench.widgets import panel_sources, panels_there, show_panel  # n
 SCREEN = (1280, 720)  # pixels, at most
 LARGEST = 200_000  # bytes
 ROOM = 1600  # pixels: so high a page that no panel has to be scrolled
+# What is done to a panel before it is filmed: the explorer is asked about a box that lost to a better one.
+ACTIONS = {
+    "ThresholdExplorer": """
+from mini_rcnn.exploring.fates import NMS, fate_of
+panel.controls.confidence.value = 0.6
+film = int(panel.live.n_truths.argmax())
+panel.look_at(film)
+rows = panel.raw.candidates(film)
+fates = {row: fate_of(panel.raw, row, panel.controls.settings) for row in range(rows.start, rows.stop)}
+lost = [row for row, fate in fates.items() if fate.filter == NMS]
+panel.ask({"name": f"box-{min(lost, key=lambda row: fates[row].overlap)}"})
+"""
+}
 COLOURS = (256, 128, 64, 32)  # fewer and fewer, until the file is small enough
 
 
@@ -39,7 +52,8 @@ def packed(picture):
 
 def still(lab, name):
     """Return the picture of a panel as JupyterLab shows it."""
-    show_panel(lab, panel_sources(name))
+    made, shown = panel_sources(name)
+    show_panel(lab, (made + "\n" + ACTIONS.get(name, ""), shown))
     output = lab.page.locator(".jp-OutputArea-output:has(svg.mini-rcnn-canvas)").last
     output.scroll_into_view_if_needed()
     lab.page.mouse.move(0, 0)  # no cell is under the mouse

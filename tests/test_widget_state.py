@@ -12,7 +12,7 @@ from PIL import Image
 from mini_rcnn.notebooks.build import notebook_of, text_of
 from mini_rcnn.notebooks.execute import WIDGET_VIEW, executed, without_models
 from mini_rcnn.notebooks.source import parse
-from mini_rcnn.view.shapes import box, cell, image, line, picture_uri, point, text, veil_uri
+from mini_rcnn.view.shapes import box, boxes, cell, image, line, picture_uri, point, svg_of, text, veil_uri
 from mini_rcnn.view.still import GAP, WIDEST, beside_each_other, image_of, png_of
 from mini_rcnn.widgets import NmsStepper
 
@@ -76,6 +76,16 @@ def test_shapes_lie_where_they_say():
     assert pixels_of(point((5, 2), "line"))[50, 20].tolist() == [0, 0x72, 0xB2]
     assert pixels_of(line([(1, 1), (1, 9)], "line"))[10, 50].tolist() == [0, 0x72, 0xB2]
     assert pixels_of(cell((0, 0, 5, 5), "#f00", opacity=1))[49, 49].tolist() == [255, 0, 0]
+
+
+@pytest.mark.parametrize("style", ["truth", "kept"])
+def test_many_boxes_are_drawn_as_one_by_one(style):
+    places = [(2, 3, 6, 8), (0, 0, 9, 4), (5, 5, 5, 5)]
+    together, alone = pixels_of(boxes(places, style)), pixels_of(*(box(at, style) for at in places))
+    assert (together == alone).all() and (together != 255).any()
+    drawn = svg_of([boxes(places, style)], size=(10, 10), shown=(100, 100))
+    assert "M3.0 2.0H8.0V6.0H3.0Z" in drawn and drawn.count("<path") == 1
+    assert boxes([], style)["at"] == []
 
 
 def test_picture_and_veil_lie_under_the_shapes():

@@ -208,6 +208,10 @@ def test_the_point_is_on_the_curves(random_raw):
         at = np.flatnonzero(curve.thresholds >= np.float32(confidence))[-1]
         assert curve.sensitivity[at] == now.outcome.recall
         np.testing.assert_allclose(curve.false_marks[at], now.outcome.false_marks / len(raw))
+        steps = np.stack([now.curves.recall, now.curves.precision], axis=-1)
+        np.testing.assert_allclose(steps[at - 1], [now.outcome.recall, now.outcome.precision])  # first: no marks
+        place = panel_curves.precision_place(now.outcome)
+        assert np.abs(panel_curves.precision_places(now.curves) - place).sum(axis=1).min() < 1e-6
         place = panel_curves.froc_place(now.outcome, len(raw))
         assert np.abs(panel_curves.froc_places(now.curves) - place).sum(axis=1).min() < 1e-6
 

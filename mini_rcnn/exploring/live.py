@@ -23,8 +23,8 @@ REMEMBERED = 256  # settings of suppression whose matching is kept
 class Curves(NamedTuple):
     """What every confidence gives, with the same settings of suppression."""
 
-    precision: np.ndarray  # (H,), at each hit, best score first
-    recall: np.ndarray  # (H,)
+    precision: np.ndarray  # (S,), with each distinct score as the confidence, the highest first
+    recall: np.ndarray  # (S,), NaN without truth
     average_precision: float  # COCO's, at this overlap; NaN without truth
     froc: Froc
 
@@ -119,6 +119,21 @@ class LiveOutcomes:
         )
         truth = match_free(found, [iou], overlaps=overlaps)[0]
         ranked = ranked_hits(found, truth[None])
-        precision, recall, _ = ranked.points()[1][0]
-        curves = Curves(precision, recall, float(coco_ap_of(ranked)[0]), froc_of(ranked))
+        curves = Curves(*precision_and_recall(found, truth >= 0), float(coco_ap_of(ranked)[0]), froc_of(ranked))
         return Matched(rows, found, truth >= 0, truth, rsna_hits(found, overlaps=overlaps), curves)
+
+
+def precision_and_recall(found, hit):
+    """Return precision and recall with each distinct score as the confidence, the highest first, (S,) each.
+
+    Parameters
+    ----------
+    found : DetectionSet
+    hit : ndarray of shape (P,), bool
+        Which of its marks are hits.
+    """
+    order = np.argsort(-found.scores, kind="stable")
+    last = np.flatnonzero(np.append(np.diff(found.scores[order]) != 0, True)[: len(order)])  # of each score
+    hits = np.cumsum(hit[order])[last]
+    n_truths = len(found.truth)
+    return hits / (last + 1), hits / n_truths if n_truths else np.full(len(last), np.nan)

@@ -9,12 +9,13 @@ import sys
 import warnings
 from pathlib import Path
 
+from mini_rcnn.launch.saved_panels import VIEW as WIDGET_VIEW
+
 from .source import LabError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CELL_SECONDS = 300
 TRIES = 2  # on Python 3.7 an execution hangs once in a dozen times
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 PHANTOMS_ALONE = {"MINI_RCNN_RSNA": "", "MINI_RCNN_TRAINING": "small"}  # what a notebook in the repository shows
 
 

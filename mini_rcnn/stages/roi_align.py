@@ -142,6 +142,9 @@ def sample_grid(feature, rows, columns):
         part = slice(start, start + CHUNK)
         values[part] = weighted_neighbours(feature, *(array[part] for array in rows + columns))
 
+    if len(values) <= CHUNK:  # threads cost more than one part's work
+        sample_chunk(0)
+        return values
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:  # NumPy lets go of Python's lock while it copies
         list(pool.map(sample_chunk, range(0, len(values), CHUNK)))
     return values

@@ -146,5 +146,5 @@ def levels_table(levels, fits):
         cells = "".join(f'<td style="{CELL}">{value}</td>' for value in row)
         body += f'<tr><th scope="row" style="{CELL}">P{place + 2}</th>{cells}</tr>'
     note = "Best for: true boxes whose best anchor is of this level; behind it, how many of these at which IoU."
-    table = f"<table><tr>{head}</tr>{body}</table><div>{note}</div>"
-    return f'<div style="font-size:13px;line-height:1.4">{table}</div>'
+    table = shapes.scrolled(f"<table><tr>{head}</tr>{body}</table>")
+    return f'<div style="font-size:13px;line-height:1.4">{table}<div>{note}</div></div>'

@@ -75,7 +75,7 @@ def precision_places(curves):
 
 def precision_shapes(places, place, own_places, own):
     """Return the drawing of precision against recall; see `precision_places` and `precision_place`."""
-    shapes = axes_shapes("precision at each recall", "recall: opacities found", [(0.5, "0.5"), (1, "1")])
+    shapes = axes_shapes("precision against recall", "recall: opacities found", [(0.5, "0.5"), (1, "1")])
     return marked(shapes + curve_lines(own_places, places), place, own)
 
 

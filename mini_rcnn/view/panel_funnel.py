@@ -7,8 +7,9 @@ import numpy as np
 from mini_rcnn.exploring.funnel import OVERLAPS, STEPS
 
 from .shapes import STYLES, box, cell, line, point, text
+from .shapes import boxes as many
 
-MOST = 250  # boxes drawn
+MOST = 100  # boxes drawn: more are slow on the screen, and no clearer
 CHART = (326, 660)  # (height, width), pixels of the screen
 TOP, ROW = 58, 31
 NAMES, BARS, BAR_WIDTH, MEAN, HERE, LINES, LINES_WIDTH = 6, 146, 110, 344, 358, 500, 130
@@ -19,7 +20,7 @@ def drawn_rows(rows, step):
     """Return which of a step's boxes are drawn: the best ones, or, of all anchors, some evenly apart.
 
     >>> drawn_rows(np.arange(1000), 0)[:3].tolist(), len(drawn_rows(np.arange(1000), 3))
-    ([0, 4, 8], 250)
+    ([0, 10, 20], 100)
     """
     return rows[:: -(-len(rows) // MOST)] if step == 0 and len(rows) else rows[:MOST]
 
@@ -37,9 +38,9 @@ def film_shapes(funnel, after, step, *, gone=False):
     """
     boxes, overlaps, rows = funnel.boxes(step), funnel.overlaps(step), drawn_rows(after.rows[step], step)
     covers = overlaps.max(axis=0, initial=0.0) >= OVERLAPS[0] if len(overlaps) else np.zeros(len(boxes), bool)
-    shapes = [box(boxes[row], "removed") for row in (gone_rows(after, step)[:MOST] if gone else ())]
-    shapes += [box(boxes[row], "anchor") for row in rows if not covers[row]]
-    shapes += [box(boxes[row], "kept") for row in rows if covers[row]]
+    away = gone_rows(after, step)[:MOST] if gone else rows[:0]
+    groups = ((away, "removed"), (rows[~covers[rows]], "anchor"), (rows[covers[rows]], "kept"))
+    shapes = [many(boxes[those], style) for those, style in groups if len(those)]
     scored = step >= 6 and len(rows) <= 12  # few enough to read
     if scored:
         for row in rows:

@@ -224,7 +224,8 @@ def overlaps_table(scores, course, step):
         caption += escape(f" {len(rows)} of {len(course.order):,} boxes.")
     style = "border-collapse:collapse;font-size:13px;line-height:1.35"
     top = f'<tr><th scope="col" style="{CELL}">in line</th><td></td>{head}</tr>'
-    return f'<table style="{style}">{top}{body}</table><div style="font-size:13px;line-height:1.4">{caption}</div>'
+    table = shapes.scrolled(f'<table style="{style}">{top}{body}</table>')
+    return f'{table}<div style="font-size:13px;line-height:1.4">{caption}</div>'
 
 
 def overlap_cell(course, step, first, second):

@@ -50,6 +50,16 @@ def box(at, style, *, label="", name="", drag=False, hint=""):
     return shape
 
 
+def boxes(places, style):
+    """Return many boxes, an array of shape (N, 4), as one shape: hundreds are drawn as fast as one.
+
+    >>> boxes([(0, 0, 1, 2), (0, 0, float("nan"), 1)], "kept")["at"]  # one that is nowhere is left out
+    [[0.0, 0.0, 1.0, 2.0]]
+    """
+    places = np.asarray(places, float).reshape(-1, 4)
+    return {"kind": "boxes", "at": [numbers(at) for at in places[np.isfinite(places).all(axis=1)]], **STYLES[style]}
+
+
 def line(places, style, *, name="", hint=""):
     """Return a line through places ``(y, x)``, an array of shape (N, 2)."""
     return {"kind": "line", "at": [numbers(place) for place in places], **STYLES[style], "name": name, "hint": hint}
@@ -73,6 +83,11 @@ def cell(at, colour, *, opacity=0.6, name="", hint=""):
 def image(at, uri, *, smooth=True):
     """Return a picture laid over ``(y1, x1, y2, x2)``; ``uri`` is of `picture_uri` or `veil_uri`."""
     return {"kind": "image", "at": numbers(at), "uri": uri, "smooth": smooth}
+
+
+def scrolled(html):
+    """Return HTML that may be wider than its column, a table: what has no room is scrolled to, nothing is cut off."""
+    return f'<div style="width:0;min-width:100%;overflow-x:auto">{html}</div>'
 
 
 def numbers(at):
@@ -126,6 +141,8 @@ def svg_shape(shape, unit):
     if kind == "line":
         places = " ".join(f"{x},{y}" for y, x in at)
         return f'<polyline points="{places}" fill="none" {pen}>{hint}</polyline>'
+    if kind == "boxes":
+        return f'<path d="{path_of(at)}" fill="none" {pen}/>'
     if kind == "point":
         round_one = f'<circle cx="{at[1]}" cy="{at[0]}" r="{shape["radius"] * unit:.2f}"'
         return f'{round_one} fill="{shape["stroke"]}">{hint}</circle>'
@@ -133,6 +150,15 @@ def svg_shape(shape, unit):
     rect = f'<rect x="{x1}" y="{y1}" width="{max(0, x2 - x1):.2f}" height="{max(0, y2 - y1):.2f}" fill="none" {pen}>'
     words = svg_label(shape, unit) if shape["label"] else ""
     return f"{rect}{hint}</rect>{words}"
+
+
+def path_of(places):
+    """Return boxes as the path of an SVG.
+
+    >>> path_of([[1, 2, 4, 7.5]])
+    'M2 1H7.5V4H2Z'
+    """
+    return "".join(f"M{x1} {y1}H{max(x1, x2)}V{max(y1, y2)}H{x1}Z" for y1, x1, y2, x2 in places)
 
 
 def svg_label(shape, unit):

@@ -70,6 +70,9 @@ def draw_shape(layer, shape, at):
         write(draw, at[0], shape["text"], shape["size"], rgba(shape["colour"]), ANCHORS[shape["anchor"]])
     elif kind == "line":
         broken_line(draw, at, shape)
+    elif kind == "boxes":
+        for y1, x1, y2, x2 in at.reshape(-1, 4):
+            broken_line(draw, outline(y1, x1, y2, x2), shape)
     elif kind == "point":
         (y, x), r = at[0], shape["radius"]
         draw.ellipse([x - r, y - r, x + r, y + r], fill=rgba(shape["stroke"]))
@@ -82,12 +85,17 @@ def draw_shape(layer, shape, at):
             how = Image.BILINEAR if shape["smooth"] else Image.NEAREST
             layer.paste(decoded(shape["uri"]).resize(inside, how), (round(x1), round(y1)))
         elif kind == "box":
-            broken_line(draw, np.array([[y1, x1], [y1, x2], [y2, x2], [y2, x1], [y1, x1]]), shape)
+            broken_line(draw, outline(y1, x1, y2, x2), shape)
             if shape["label"]:
                 y = max(y1, 1.3 * TEXT)
                 wide = 0.62 * TEXT * len(shape["label"]) + 0.4 * TEXT
                 draw.rectangle([x1, y - 1.3 * TEXT, x1 + wide, y], fill=(0, 0, 0, 178))
                 write(draw, (y - 0.3 * TEXT, x1 + 0.2 * TEXT), shape["label"], TEXT, rgba(shape["stroke"]), 0.0)
+
+
+def outline(y1, x1, y2, x2):
+    """Return a box's corners and the first once more, (5, 2)."""
+    return np.array([[y1, x1], [y1, x2], [y2, x2], [y2, x1], [y1, x1]])
 
 
 def write(draw, at, text, size, colour, left):

@@ -13,7 +13,7 @@ from mini_rcnn.view.panel_curves import PLOT
 from mini_rcnn.view.shapes import picture_uri
 
 from .canvas import Canvas
-from .panel import Panel, whole_slider, words
+from .panel import Panel, beside, column, whole_slider, words
 
 SIZES = (128, 256, 512, 1024)  # pixels a side of the network input
 SLIDES = {"size": 256, "ratios": (0.5, 1, 2), "strides": (4, 8, 16, 32, 64)}
@@ -125,6 +125,7 @@ class AnchorExplorer(Panel):
             for place in range(panel_anchors.LEVELS)
         ]
         self.film = whole_slider("Film", 1, low=1, high=len(self.truths))
+        self.film.layout.width = f"{SHOWN}px"
         labels = ("This network's", "The slides' four scales", "The slides' mended")
         wide = widgets.Layout(width="190px")
         self.ours, self.slides, self.mended = [widgets.Button(description=label, layout=wide) for label in labels]
@@ -132,14 +133,13 @@ class AnchorExplorer(Panel):
     def laid_out(self, about):
         """Return the parts in their places."""
         levels = widgets.HBox([widgets.Label("Levels:", layout=widgets.Layout(width="55px")), *self.levels])
-        fields = widgets.HBox([widgets.VBox(self.fields), widgets.VBox([self.input, self.cells, levels])])
-        buttons = widgets.HBox([self.ours, self.slides, self.mended])
+        fields = beside(widgets.VBox(self.fields), widgets.VBox([self.input, self.cells, levels]))
+        buttons = beside(self.ours, self.slides, self.mended)
         table = widgets.VBox([self.table], layout=widgets.Layout(padding="0 0 0 8px"))
-        below = widgets.HBox([self.chart, table], layout=widgets.Layout(flex_flow="row wrap"))
-        wide = widgets.Layout(width="750px", padding="0 0 0 12px")
-        right = widgets.VBox([buttons, fields, self.said, self.counted, below], layout=wide)
-        left = widgets.VBox([self.film, self.canvas, about], layout=widgets.Layout(width=f"{SHOWN + 10}px"))
-        return widgets.HBox([left, right])
+        below = beside(self.chart, table)
+        right = column(buttons, fields, self.said, self.counted, below, width=330, padding="0 0 0 12px")
+        narrow = widgets.Layout(width=f"{SHOWN + 10}px", flex="0 0 auto")
+        return beside(widgets.VBox([self.film, self.canvas, about], layout=narrow), right)
 
     def set(self, *, size, scales, ratios, strides):
         """Set all controls, and draw once."""

@@ -101,6 +101,11 @@ function render({ model, el }) {
     }
     if (shape.kind === "cell") made = node("rect", { ...rectangle(at), fill: shape.colour, "fill-opacity": shape.opacity });
     if (shape.kind === "line") made = node("polyline", { points: at.map((p) => `${p[1]},${p[0]}`).join(" "), fill: "none", ...pen(shape) });
+    if (shape.kind === "boxes") {
+      const path = at.map(([y1, x1, y2, x2]) => `M${x1} ${y1}H${Math.max(x1, x2)}V${Math.max(y1, y2)}H${x1}Z`).join("");
+      made = node("path", { d: path, fill: "none", ...pen(shape) });
+      made.style.pointerEvents = "none";
+    }
     if (shape.kind === "point") made = node("circle", { cx: at[1], cy: at[0], r: shape.radius * unit, fill: shape.stroke });
     if (shape.kind === "box") {
       made = node("rect", { ...rectangle(at), fill: "transparent", ...pen(shape) });

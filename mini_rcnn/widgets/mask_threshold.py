@@ -26,7 +26,7 @@ from mini_rcnn.view.panel_masks import (
 )
 
 from .canvas import Canvas
-from .panel import LABELLED, WIDE, Panel, slider, table, words
+from .panel import LABELLED, WIDE, Panel, beside, slider, table, words
 
 GRID, CROP = 205, (500, 340)  # pixels of the screen: a side; the most height and width
 
@@ -70,13 +70,13 @@ class MaskThreshold(Panel):
         self.found = None if logits is None else stretch(np.asarray(logits), np.asarray(box, float), film.shape[:2])
         self.box, self.stairs, self.smooth = None if logits is None else box, None, None
         self.prepare(logits, truth_boxes, truth_masks)
-        small = widgets.HBox([titled(f"{name}, with the threshold", each) for name, each in zip(GRIDS, self.grids)])
+        small = beside(*(titled(f"{name}, with the threshold", each) for name, each in zip(GRIDS, self.grids)))
         left = widgets.VBox(
             [self.threshold, self.zoom, small, self.told, self.numbers],
             layout=widgets.Layout(width="430px", flex="0 0 auto"),
         )
         crops = [titled(name, each) for name, each in zip(CROPS, self.crops)]
-        row = widgets.HBox([left, *crops], layout=widgets.Layout(align_items="flex-start"))
+        row = beside(left, *crops, align_items="flex-start")
         super().__init__("Mask threshold: cut before or after enlarging?", [row, self.about])
         self.on(self.threshold, self.zoom)
         self.update()

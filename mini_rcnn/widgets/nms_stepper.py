@@ -12,7 +12,7 @@ from mini_rcnn.view import panel_nms
 from mini_rcnn.view.shapes import picture_uri
 
 from .canvas import Canvas
-from .panel import Panel, slider, whole_slider, words
+from .panel import Panel, beside, column, slider, whole_slider, words
 
 # A chain (A overlaps B, B overlaps C, A and C less), a tie (D and E), and an overlap near the threshold (D and F).
 BOXES = (
@@ -81,11 +81,13 @@ class NmsStepper(Panel):
         shown = [SHOWN * side / max(size) for side in size]
         uri = "" if picture is None else picture_uri(picture)
         self.canvas = Canvas(size=list(map(float, size)), shown=shown, picture=uri, title="Boxes of suppression")
-        buttons = widgets.HBox([self.back, self.on_, self.last, self.again])
+        buttons = beside(self.back, self.on_, self.last, self.again)
+        for each in buttons.children:
+            each.layout.width = "138px"
         about = widgets.HTML(f"<div style='line-height:1.4'>{of or f'{len(self.first):,} boxes.'} {ABOUT}</div>")
         right = [self.confidence, self.iou, self.step, buttons, self.said, self.fate, self.table, about]
-        self.right = widgets.VBox(right, layout=widgets.Layout(width="680px", padding="0 0 0 12px"))
-        super().__init__("Two-stage suppression, one step at a time", [widgets.HBox([self.canvas, self.right])])
+        self.right = column(*right, width=320, padding="0 0 0 12px")
+        super().__init__("Two-stage suppression, one step at a time", [beside(self.canvas, self.right)])
         self.on(self.confidence, self.iou, self.step)
         self.back.on_click(lambda button: self.go_to(self.step.value - 1))
         self.on_.on_click(lambda button: self.go_to(self.step.value + 1))

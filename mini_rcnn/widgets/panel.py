@@ -9,7 +9,7 @@ import ipywidgets as widgets
 from mini_rcnn.view.still import beside_each_other, png_of
 
 LABELLED = {"description_width": "150px"}
-WIDE = "420px"
+WIDE, WHOLE = "420px", "calc(100% - 4px)"  # and no wider than the column; a control has 2 pixels around it
 
 
 class Panel(widgets.VBox):
@@ -62,6 +62,16 @@ class Panel(widgets.VBox):
         return bundle
 
 
+def beside(*parts, **layout):
+    """Return parts side by side; those that have no room there go below."""
+    return widgets.HBox(list(parts), layout=widgets.Layout(flex_flow="row wrap", **layout))
+
+
+def column(*parts, width, **layout):
+    """Return parts below each other, in a column that goes below its neighbour unless it has ``width`` pixels there."""
+    return widgets.VBox(list(parts), layout=widgets.Layout(flex=f"1 1 {width}px", min_width="0", **layout))
+
+
 def words(text, *, urgent=False):
     """Return a text for a panel that is read out when it changes."""
     role = 'role="alert" style="color:#D55E00"' if urgent else 'role="status" aria-live="polite"'
@@ -79,7 +89,7 @@ def slider(description, value, *, low=0.0, high=1.0, step=0.01, form=".2f", tool
         readout_format=form,
         continuous_update=True,
         style=LABELLED,
-        layout=widgets.Layout(width=WIDE),
+        layout=widgets.Layout(width=WIDE, max_width=WHOLE),
         tooltip=tooltip or None,
     )
 
@@ -93,7 +103,7 @@ def whole_slider(description, value, *, low=0, high=10):
         description=description,
         continuous_update=True,
         style=LABELLED,
-        layout=widgets.Layout(width=WIDE),
+        layout=widgets.Layout(width=WIDE, max_width=WHOLE),
     )
 
 

@@ -16,7 +16,7 @@ from mini_rcnn.view.panel_funnel import CHART, chart_shapes, film_shapes, legend
 from mini_rcnn.view.shapes import picture_uri
 
 from .canvas import Canvas
-from .panel import Panel, slider, whole_slider, words
+from .panel import Panel, beside, column, slider, whole_slider, words
 
 SHOWN = 425  # pixels of the screen, side of the film
 MOST = 1000  # anchors that the heads are asked about, where the configuration does not pick more
@@ -68,16 +68,16 @@ class ProposalFunnel(Panel):
         self._make_controls(settings_of(config), first=judged[0] if len(judged) else 0)
         self.canvas, self.chart = Canvas(shown=[SHOWN, SHOWN]), Canvas(size=CHART, shown=CHART)
         self.told = widgets.HTML()
-        top = widgets.HBox([self.number, self.back, self.step, self.next, self.gone])
+        top = beside(self.number, self.back, self.step, self.next, self.gone)
         sliders = [self.pre_nms_limit, self.rpn_nms, self.max_proposals, self.min_confidence, self.nms]
         for each in sliders:
             each.layout.width, each.style.description_width = "322px", "118px"
-        pairs = [widgets.HBox(sliders[place : place + 2]) for place in (0, 2, 4)]
-        beside = widgets.VBox([self.chart, *pairs], layout=widgets.Layout(margin="0 0 0 10px"))
+        pairs = [beside(*sliders[place : place + 2]) for place in (0, 2, 4)]
+        right = column(self.chart, *pairs, width=660, margin="0 0 0 10px")
         about = widgets.HTML(f'<div style="max-width:1150px;line-height:1.3">{legend()}<br>{TRAINING}</div>')
         super().__init__(
             "Proposal funnel: from all anchors to the final boxes",
-            [top, widgets.HBox([self.canvas, beside]), self.told, about],
+            [top, beside(self.canvas, right), self.told, about],
         )
         self.on(self.number, self.step, self.gone, *sliders)
         self.chart.observe(self._picked, "picked")

@@ -27,10 +27,10 @@ from mini_rcnn.view.panel_roi_align_numbers import (
 from mini_rcnn.view.shapes import picture_uri
 
 from .canvas import Canvas
-from .panel import LABELLED, WIDE, Panel, slider, whole_slider, words
+from .panel import LABELLED, WIDE, Panel, beside, column, slider, whole_slider, words
 
 LEVELS = ("p2", "p3", "p4", "p5")
-MAP, LENS = 380, 185  # pixels of the screen
+MAP, LENS = 380, 178  # pixels of the screen
 NARROW = "350px"  # of a control
 
 
@@ -73,11 +73,11 @@ class RoiAlignBench(Panel):
         self.film.picture = "" if grey is None else picture_uri(grey)
         self.lens = Canvas(size=[LENS] * 2, shown=[LENS] * 2, title="the four neighbours of the chosen point")
         self.told, self.numbers = widgets.HTML(), widgets.HTML()
-        right = widgets.VBox([widgets.HBox([self.film, self.lens]), self.told], layout=widgets.Layout(width="385px"))
+        right = column(widgets.HBox([self.film, self.lens]), self.told, width=360)
         for control in self.controls():
             control.layout.width = NARROW
         left = widgets.VBox(self.controls(), layout=widgets.Layout(flex="0 0 auto"))
-        top = widgets.HBox([left, self.map, right], layout=widgets.Layout(align_items="flex-start"))
+        top = beside(left, self.map, right, align_items="flex-start")
         self.about = widgets.HTML(f'<div style="font-size:13px;line-height:1.3">{escape(about)}</div>')
         super().__init__("RoIAlign bench: one box, read in several ways", [top, self.numbers, self.about])
         self.on(*self.controls())

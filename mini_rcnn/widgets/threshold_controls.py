@@ -8,7 +8,7 @@ import numpy as np
 from mini_rcnn.exploring.apply import Settings, filled, settings_of
 from mini_rcnn.exploring.table import SLIDES
 
-from .panel import slider, whole_slider, words
+from .panel import beside, column, slider, whole_slider, words
 
 NARROW = {"description_width": "110px"}
 OWN = "network's own"
@@ -90,14 +90,17 @@ class ThresholdControls:
         self.rpn_nms.value, self.count.value = settings.rpn_iou_threshold, settings.max_detections
         self.mask.value = settings.mask_threshold
 
-    def beside(self, film, numbers, curves):
+    def laid_out(self, film, numbers, curves):
         """Return the controls laid out around the film, the table and the curves."""
-        top = widgets.HBox([*self.buttons, self.before, self.after, self.films])
+        top = beside(*self.buttons, self.before, self.after, self.films)
         ticks = widgets.HBox([self.show_removed, self.show_masks])
         left = widgets.VBox([film, ticks, self.asked], layout=widgets.Layout(width="408px", flex="0 0 auto"))
-        sliders = widgets.VBox([*self.sliders, self.hit_iou])
-        right = widgets.VBox([widgets.HBox([sliders, numbers]), widgets.HBox(curves)])
-        return [top, widgets.HBox([left, right])]
+        sliders, numbers.layout = (
+            widgets.VBox([*self.sliders, self.hit_iou]),
+            widgets.Layout(flex="1 1 340px", min_width="0"),
+        )
+        right = column(beside(sliders, numbers), beside(*curves), width=330)
+        return [top, beside(left, right)]
 
 
 def listing(description, width):

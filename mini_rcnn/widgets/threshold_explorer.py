@@ -82,7 +82,7 @@ class ThresholdExplorer(Panel):
         self.numbers, self.caption = widgets.HTML(), widgets.HTML()
         n_ill = int(np.sum(self.live.n_truths > 0))
         self.about = f"{len(raw)} {name}, {n_ill} of them ill, with {len(self.live.truth)} true boxes. {REACH}"
-        parts = self.controls.beside(self.film, self.numbers, [self.precision, self.froc])
+        parts = self.controls.laid_out(self.film, self.numbers, [self.precision, self.froc])
         super().__init__("Move a threshold and see what it does", [*parts, self.why, self.caption])
         self.on(*self.controls.observed)
         self.film.observe(lambda change: self.ask(change["new"]), "picked")

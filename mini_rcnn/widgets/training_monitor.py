@@ -14,7 +14,7 @@ from mini_rcnn.view.panel_monitor import CHOICES, SIZE, chart_shapes, loss_rows
 from mini_rcnn.view.run_state import ALIVE, STOPPABLE, RunReader
 
 from .canvas import Canvas
-from .panel import Panel, table, words
+from .panel import Panel, beside, column, table, words
 
 DEMO = Path(__file__).resolve().parent.parent.parent / "docs" / "demo_epochs.csv"
 EVERY = 3.0  # seconds
@@ -68,13 +68,13 @@ class TrainingMonitor(Panel):
         self.stop = widgets.Button(description=STOP, layout={"width": "220px"}, tooltip="As Ctrl-C does; click twice")
         self.told, self.numbers = widgets.HTML(), widgets.HTML()
         self.canvas = Canvas(size=SIZE, shown=SIZE)
-        side = widgets.VBox([self.numbers], layout=widgets.Layout(width="305px"))
+        side = column(self.numbers, width=312)
         super().__init__(
             "Training monitor",
             [
-                widgets.HBox([self.loss, self.logarithmic, self.again, self.alone, self.stop]),
+                beside(self.loss, self.logarithmic, self.again, self.alone, self.stop),
                 self.told,
-                widgets.HBox([self.canvas, side]),
+                beside(self.canvas, side),
                 widgets.HTML(f'<div style="max-width:1150px;line-height:1.3">{ABOUT}</div>'),
             ],
         )
