@@ -1,8 +1,9 @@
-"""What a notebook that is saved keeps of a panel: something that can be seen when it is opened again and not run.
+"""What a notebook that is saved keeps of a panel: its picture, which can be seen when it is opened again and not run.
 
-JupyterLab 4 puts the state of the panels into the notebook and shows them again from it. JupyterLab 3 saves it too, but
-then waits for ever for a panel whose kernel is gone; the picture of it that the output also holds is all that it can
-show.
+JupyterLab can save the state of panels in a notebook and show them again from it. JupyterLab 3 then waits for ever for
+a panel whose kernel is gone. JupyterLab 4 usually shows it, and sometimes "model not found": the widgets are restored
+twice at once, from the kernel and from the notebook, and whichever panel is drawn between the two ends is given up. A
+panel without its kernel answers to nothing, so its picture loses little.
 """
 
 from __future__ import annotations
@@ -12,15 +13,13 @@ STATE = "application/vnd.jupyter.widget-state+json"
 PICTURE = "image/png"
 
 
-def keep_what_is_seen(model, *, restores, **_):
-    """Take panels that could not be shown again out of a notebook's outputs, where a picture stands in for them.
+def keep_what_is_seen(model, **_):
+    """Take the panels out of a notebook's outputs where a picture stands in for them, and the widgets' saved state.
 
     Parameters
     ----------
     model : dict
         A file as Jupyter's contents manager is about to save it; changed in place.
-    restores : bool
-        Whether this JupyterLab shows panels from their saved state.
 
     Notes
     -----
@@ -30,19 +29,17 @@ def keep_what_is_seen(model, *, restores, **_):
     --------
     >>> output = {"output_type": "display_data", "data": {VIEW: {"model_id": "a"}, PICTURE: "iVBO"}}
     >>> notebook = {"cells": [{"cell_type": "code", "outputs": [output]}], "metadata": {}}
-    >>> keep_what_is_seen({"type": "notebook", "content": notebook}, restores=True)
+    >>> keep_what_is_seen({"type": "notebook", "content": notebook})
     >>> output["data"]
     {'image/png': 'iVBO'}
     """
     content = model.get("content") if model.get("type") == "notebook" else None
     if not isinstance(content, dict):
         return
-    metadata = content.get("metadata", {})
-    if not restores:
-        metadata.pop("widgets", None)
-    saved = metadata.get("widgets", {}).get(STATE, {}).get("state", {})
+    widgets = content.get("metadata", {}).get("widgets", {})
+    widgets.pop(STATE, None)
     for cell in content.get("cells", ()):
         for output in cell.get("outputs", ()):
             data = output.get("data", {})
-            if VIEW in data and PICTURE in data and data[VIEW].get("model_id") not in saved:
-                del data[VIEW]
+            if PICTURE in data:
+                data.pop(VIEW, None)

@@ -29,21 +29,12 @@ import os
 import sys
 
 import jupyter_server
-import jupyterlab
 
 sys.path.append({code!r})
 from mini_rcnn.launch.saved_panels import keep_what_is_seen  # noqa
 
 c = get_config()  # noqa
-# JupyterLab 3 does not show a panel again from the state that it saved.
-restores = int(jupyterlab.__version__.split(".")[0]) >= 4
-
-
-def keep(model, **_):
-    keep_what_is_seen(model, restores=restores)
-
-
-c.ContentsManager.pre_save_hook = keep
+c.ContentsManager.pre_save_hook = keep_what_is_seen
 if jupyter_server.version_info[0] < 2:
     c.ServerApp.token = os.environ["JUPYTER_TOKEN"]
     c.ServerApp.password = ""
@@ -52,10 +43,7 @@ else:
     c.PasswordIdentityProvider.hashed_password = ""
 '''
 # JupyterLab would ask every newcomer whether to fetch news.
-OVERRIDES = {
-    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
-    "@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": True},  # a panel is seen again, without its kernel
-}
+OVERRIDES = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
 
 
 def kernel_spec(python, folder, title, root):
