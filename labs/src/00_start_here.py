@@ -96,7 +96,7 @@ print("areas:", box_areas(np.concatenate([first, second])).tolist())
 # - The films are phantoms, drawn by a program: no account is needed and no patient is in them. If RSNA's own films lie
 #   in `data/rsna` (`python3 lab.py data rsna --to data/rsna`), the labs take those; the first cell says which.
 # - Seven labs have a panel with sliders. **Ctrl + B** hides the list of files and gives it room. A panel needs its
-#   kernel: in a notebook that was opened and not run, it only shows how it stood.
+#   kernel: in a notebook that was opened and not run, it is a picture.
 #
 # | | lab | about |
 # |---|---|---|
