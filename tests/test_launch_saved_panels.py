@@ -23,7 +23,8 @@ def saved(*data, metadata=None):
 
 
 def test_panel_becomes_its_picture():
-    assert saved(PANEL, {"text/plain": "3"}, {**PANEL, VIEW: {"model_id": "b"}})[0] == [STILL, {"text/plain": "3"}, STILL]
+    other, number = {**PANEL, VIEW: {"model_id": "b"}}, {"text/plain": "3"}
+    assert saved(PANEL, number, other)[0] == [STILL, number, STILL]
 
 
 def test_state_of_widgets_is_not_kept_and_the_rest_is():
