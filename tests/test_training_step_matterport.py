@@ -33,14 +33,13 @@ def weights():
     return random_weights(CONFIG, np.random.default_rng(11))
 
 
-@pytest.fixture(scope="module")
-def batch():
+def batch_of(seed):
     """Return images, boxes, classes and masks of two images with two boxes each.
 
     With grain: in flat parts the largest of nine equal values is whichever a rounding error makes it, and once in many
     runs the gradients of both sides then went different ways by a few per cent.
     """
-    rng = np.random.default_rng(4)
+    rng = np.random.default_rng(seed)
     images = np.kron(rng.uniform(-100, 100, (2, 16, 16, 1)), np.ones((1, 8, 8, 3)))
     images = (images + rng.normal(0, 10, images.shape)).astype(np.float32)
     boxes = np.array([[[10, 20, 70, 64], [40, 70, 110, 120]], [[20, 10, 60, 90], [64, 64, 120, 112]]], np.float32)
@@ -70,18 +69,30 @@ def our_step(weights, batch, anchor_dice):
     return {name: float(loss) for name, loss in parts.items()}, learnt
 
 
-def test_one_step_has_matterports_losses_and_gradients(weights, batch):
-    rng = np.random.default_rng(9)
-    anchor_dice = rng.random((2, len(anchors_of(CONFIG)))).astype(np.float32)
+def gradient_errors(weights, batch):
+    """Return each gradient's error as a share of Matterport's length; the losses must be Matterport's."""
+    anchor_dice = np.random.default_rng(9).random((2, len(anchors_of(CONFIG)))).astype(np.float32)
     losses, gradients = our_step(weights, batch, anchor_dice)
     trainer = MatterportTrainer(CONFIG, weights, fixed=True, cut=True)
     inputs = trainer.inputs(*batch, anchor_dice)
-    theirs = trainer.gradients(inputs)
+    theirs, told = trainer.gradients(inputs), trainer.step(inputs)
     assert set(theirs) == set(gradients)
-    told = trainer.step(inputs)
     for name, loss in losses.items():
         assert loss > 0
         np.testing.assert_allclose(loss, told[name], rtol=1e-4, err_msg=name)
-    for name, gradient in gradients.items():
-        error = np.linalg.norm(gradient - theirs[name]) / max(np.linalg.norm(theirs[name]), 1e-6)
-        assert error < 1e-2, (name, error)
+    lengths = {name: max(np.linalg.norm(gradient), 1e-6) for name, gradient in theirs.items()}
+    return {name: np.linalg.norm(gradients[name] - theirs[name]) / lengths[name] for name in theirs}
+
+
+def test_one_step_has_matterports_losses_and_gradients(weights):
+    """The errors are 0.000004 at most, unless a rounding error decides which way a gradient goes.
+
+    With images of seed 4 one does: 0.001, and once in dozens of runs 0.012. An error of ours shows on every batch.
+    """
+    far = {}
+    for seed in (5, 6):
+        errors = gradient_errors(weights, batch_of(seed))
+        far[seed] = {name: error for name, error in errors.items() if error >= 1e-3}
+        if not far[seed]:
+            return
+    pytest.fail(f"gradients that are not Matterport's, by the batch: {far}")
