@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import tensorflow.compat.v2 as tf
 
 import mini_rcnn.stages_tf  # noqa: F401  TensorFlow 1.15 has to be made eager before anything is asked of it
 
 IS_ONE = tf.__version__.startswith("1.")  # TensorFlow 1.15
+FEWEST_AT_ONCE = 4  # operations; TensorFlow's default is one a core, and on two cores a step then takes a tenth longer
 
 
 def prepare_devices(training, *, threads=None):
@@ -16,7 +19,7 @@ def prepare_devices(training, *, threads=None):
     ----------
     training : TrainingConfig
     threads : int, optional
-        How many the CPU may use. With 1 a run's numbers are the same each time.
+        How many the CPU may use; every core by default. With 1 a run's numbers are the same each time.
 
     Raises
     ------
@@ -30,16 +33,23 @@ def prepare_devices(training, *, threads=None):
                 f"train ...`, or --set training__{name}=false"
             )
     tf.get_logger().setLevel("ERROR")  # what is deprecated is for its programmers to know
-    if threads is not None:
-        try:
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
-            tf.config.threading.set_inter_op_parallelism_threads(threads)
-        except RuntimeError:
-            raise ValueError("threads must be set before TensorFlow has begun to work") from None
+    set_threads(threads)
     for gpu in tf.config.experimental.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
     if training.xla:  # clusters of what XLA can compile; suppression and dynamic shapes stay outside by themselves
         tf.config.optimizer.set_jit("autoclustering")
+
+
+def set_threads(threads):
+    """Set how many threads the CPU may use; None is every core, and enough operations at once to keep them busy."""
+    try:
+        if threads is not None:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+        at_once = threads or max(FEWEST_AT_ONCE, os.cpu_count() or 1)
+        tf.config.threading.set_inter_op_parallelism_threads(at_once)
+    except RuntimeError:
+        if threads is not None:
+            raise ValueError("threads must be set before TensorFlow has begun to work") from None
 
 
 def make_strategy(batch_size, *, devices=None):
