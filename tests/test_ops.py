@@ -43,6 +43,26 @@ def test_convolution_against_scipy(stage, rng, size, window):
         np.testing.assert_allclose(out, wanted, **TOLERANCES["float64"])
 
 
+@pytest.mark.parametrize("sides", [(1, 1), (3, 3), (5, 1)])
+@pytest.mark.parametrize("n_images", [2, 0])
+def test_our_gradients_of_a_convolution_are_tensorflows(rng, sides, n_images):
+    from mini_rcnn.stages_tf.ops import convolve
+
+    feature, kernel = tf.constant(rng.normal(size=(n_images, 7, 6, 3))), tf.constant(rng.normal(size=(*sides, 3, 4)))
+    weights = tf.constant(rng.normal(size=(n_images, 7, 6, 4)))  # so that the gradient differs from place to place
+
+    def gradients(function):
+        with tf.GradientTape() as tape:
+            tape.watch([feature, kernel])
+            total = tf.reduce_sum(function(feature, kernel) * weights)
+        return tape.gradient(total, [feature, kernel])
+
+    wanted = gradients(lambda feature, kernel: tf.nn.conv2d(feature, kernel, 1, "SAME"))
+    for ours, theirs in zip(gradients(convolve), wanted):
+        assert ours.shape == theirs.shape
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("length", [7, 8, 9, 16])
 @pytest.mark.parametrize("window, stride", [(1, 2), (3, 2), (7, 2), (3, 3)])
 def test_strides_fall_where_tensorflows_do(rng, length, window, stride):

@@ -6,9 +6,8 @@ import os
 
 import tensorflow.compat.v2 as tf
 
-import mini_rcnn.stages_tf  # noqa: F401  TensorFlow 1.15 has to be made eager before anything is asked of it
+from mini_rcnn.stages_tf.ops import IS_ONE  # this makes TensorFlow 1.15 eager, before anything is asked of it
 
-IS_ONE = tf.__version__.startswith("1.")  # TensorFlow 1.15
 FEWEST_AT_ONCE = 4  # operations; TensorFlow's default is one a core, and on two cores a step then takes a tenth longer
 
 
