@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 import tensorflow.compat.v2 as tf
 
+from mini_rcnn.data.workers import usable_cores
 from mini_rcnn.stages_tf.ops import IS_ONE  # this makes TensorFlow 1.15 eager, before anything is asked of it
 
 FEWEST_AT_ONCE = 4  # operations; TensorFlow's default is one a core, and on two cores a step then takes a tenth longer
@@ -44,7 +43,7 @@ def set_threads(threads):
     try:
         if threads is not None:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
-        at_once = threads or max(FEWEST_AT_ONCE, os.cpu_count() or 1)
+        at_once = threads or max(FEWEST_AT_ONCE, usable_cores())
         tf.config.threading.set_inter_op_parallelism_threads(at_once)
     except RuntimeError:
         if threads is not None:
