@@ -145,11 +145,12 @@ class TargetConfig:
     max_rois: int = 200  # proposals the heads learn from in an image; Matterport. The slides wrote 32, in vain
     roi_positive_iou: float = 0.5  # Mask R-CNN, section 3.1
     roi_positive_share: float = 0.33  # Matterport; the paper's 1:3 is 0.25
+    max_mask_rois: int | None = None  # objects of an image that the mask head learns from; None: all, as the paper
 
     def __post_init__(self):
         known = ("full", "rpn_only", "skip")
         require(self.negatives in known, f"negatives must be one of {', '.join(known)}", self.negatives)
-        require_whole(self, 1, "max_anchors", "max_rois")
+        require_whole(self, 1, "max_anchors", "max_rois", *["max_mask_rois"] * (self.max_mask_rois is not None))
         require_unit(self, "anchor_positive_iou", "anchor_negative_iou", "roi_positive_iou", "roi_positive_share")
         rule = "anchor_negative_iou must not be above anchor_positive_iou"
         require(self.anchor_negative_iou <= self.anchor_positive_iou, rule, self.anchor_negative_iou)

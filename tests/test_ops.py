@@ -43,22 +43,33 @@ def test_convolution_against_scipy(stage, rng, size, window):
         np.testing.assert_allclose(out, wanted, **TOLERANCES["float64"])
 
 
-@pytest.mark.parametrize("sides", [(1, 1), (3, 3), (5, 1)])
-@pytest.mark.parametrize("n_images", [2, 0])
-def test_our_gradients_of_a_convolution_are_tensorflows(rng, sides, n_images):
+@pytest.mark.parametrize(
+    "sides, stride, padding",
+    [((1, 1), 1, "SAME"), ((3, 3), 1, "SAME"), ((5, 1), 1, "SAME"), ((1, 1), 2, "SAME"), ((7, 7), 2, "VALID"),
+     ((3, 5), 1, "VALID"), ((3, 3), 3, "VALID")],
+)  # fmt: skip
+@pytest.mark.parametrize("n_images", [2, 0, None])
+def test_our_gradients_of_a_convolution_are_tensorflows(rng, sides, stride, padding, n_images):
     from mini_rcnn.stages_tf.ops import convolve
 
-    feature, kernel = tf.constant(rng.normal(size=(n_images, 7, 6, 3))), tf.constant(rng.normal(size=(*sides, 3, 4)))
-    weights = tf.constant(rng.normal(size=(n_images, 7, 6, 4)))  # so that the gradient differs from place to place
+    feature, kernel = rng.normal(size=(n_images or 0, 10, 9, 3)), tf.constant(rng.normal(size=(*sides, 3, 4)))
+    shape = tf.nn.conv2d(tf.zeros((1, 10, 9, 3)), tf.zeros(kernel.shape), stride, padding).shape
+    weights = rng.normal(size=(n_images or 0, *shape[1:]))  # so that the gradient differs from place to place
 
     def gradients(function):
-        with tf.GradientTape() as tape:
-            tape.watch([feature, kernel])
-            total = tf.reduce_sum(function(feature, kernel) * weights)
-        return tape.gradient(total, [feature, kernel])
+        @tf.function(
+            input_signature=[tf.TensorSpec((n_images, *each.shape[1:]), tf.float64) for each in (feature, weights)]
+        )
+        def run(feature, weights):
+            with tf.GradientTape() as tape:
+                tape.watch([feature, kernel])
+                total = tf.reduce_sum(function(feature, kernel) * weights)
+            return tape.gradient(total, [feature, kernel])
 
-    wanted = gradients(lambda feature, kernel: tf.nn.conv2d(feature, kernel, 1, "SAME"))
-    for ours, theirs in zip(gradients(convolve), wanted):
+        return run(tf.constant(feature), tf.constant(weights))
+
+    wanted = gradients(lambda feature, kernel: tf.nn.conv2d(feature, kernel, stride, padding))
+    for ours, theirs in zip(gradients(lambda feature, kernel: convolve(stride, padding, feature, kernel)), wanted):
         assert ours.shape == theirs.shape
         np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12)
 

@@ -53,11 +53,13 @@ def areas_of(boxes):
 
 
 def iou_of(boxes_a, boxes_b):
-    """Return the IoU of every pair of boxes that were checked."""
-    corner = tf.maximum(boxes_a[:, None, :2], boxes_b[:, :2])  # (N, M, 2): upper left of the intersection
-    sides = tf.maximum(tf.minimum(boxes_a[:, None, 2:], boxes_b[:, 2:]) - corner, 0)  # (N, M, 2)
-    intersection = sides[..., 0] * sides[..., 1]
-    union = areas_of(boxes_a)[:, None] + areas_of(boxes_b) - intersection
+    """Return the IoU of every pair of boxes that were checked, (..., N, 4), (..., M, 4) -> (..., N, M)."""
+    top, left, bottom, right = tf.unstack(boxes_a[..., :, None, :], axis=-1)  # (..., N, 1) each
+    above, before, below, behind = tf.unstack(boxes_b[..., None, :, :], axis=-1)  # (..., 1, M)
+    height = tf.maximum(tf.minimum(bottom, below) - tf.maximum(top, above), 0)
+    width = tf.maximum(tf.minimum(right, behind) - tf.maximum(left, before), 0)
+    intersection = height * width
+    union = areas_of(boxes_a)[..., :, None] + areas_of(boxes_b)[..., None, :] - intersection
     return intersection / tf.where(union > 0, union, tf.ones_like(union))  # without a union the intersection is 0
 
 

@@ -14,14 +14,13 @@ import tensorflow.compat.v2 as tf
 from mini_rcnn.model import end_of_box
 
 from . import losses
-from ._batch import each_image
 from .backbone import resnet
 from .fpn import feature_pyramid
 from .heads import box_head, mask_head
 from .proposals import propose
 from .roi_align import pyramid_roi_align
 from .rpn import region_proposal_network
-from .targets import PaddedHeadTargets, RpnTargets, head_targets, rpn_targets
+from .targets import head_targets, rpn_targets
 
 LOSSES = ("rpn_class", "rpn_box", "head_class", "head_box", "head_mask")
 
@@ -54,54 +53,39 @@ def batch_rpn_targets(anchors, truth_boxes, dice, config):
     In the frame of continuous boxes, whatever the convention, as Matterport: its data generator compares boxes before
     they are normalised.
     """
-    settings, n_anchors, last = config.targets, anchors.shape[0], end_of_box(config)
+    settings, last = config.targets, end_of_box(config)
     anchors += last
     real = tf.reduce_any(tf.not_equal(truth_boxes, 0), axis=-1, keepdims=True)
     truth_boxes = tf.where(real, truth_boxes + last, truth_boxes)
 
-    def of_image(boxes, priority):
-        return rpn_targets(
-            anchors,
-            boxes,
-            priority,
-            positive_iou=settings.anchor_positive_iou,
-            negative_iou=settings.anchor_negative_iou,
-            max_anchors=settings.max_anchors,
-            delta_std=config.proposals.delta_std,
-        )
-
-    result = RpnTargets(tf.TensorSpec((n_anchors,), tf.int64), tf.TensorSpec((n_anchors, 4), tf.float32))
-    return each_image(of_image, (truth_boxes, dice), result)
+    return rpn_targets(
+        anchors,
+        truth_boxes,
+        dice,
+        positive_iou=settings.anchor_positive_iou,
+        negative_iou=settings.anchor_negative_iou,
+        max_anchors=settings.max_anchors,
+        delta_std=config.proposals.delta_std,
+    )
 
 
 def batch_head_targets(proposals, truth, dice, config):
     """Return the targets of the heads, each image's filled up to ``max_rois`` rows: `PaddedHeadTargets`, batched."""
-    settings, n_rows = config.targets, config.targets.max_rois
-    size = 2 * config.heads.mask_pool_size
-    most_objects = int(n_rows * settings.roi_positive_share)
-
-    def of_image(boxes, count, *rest):
-        return head_targets(
-            boxes,
-            count,
-            *rest,
-            positive_iou=settings.roi_positive_iou,
-            max_rois=n_rows,
-            positive_share=settings.roi_positive_share,
-            negatives="full" if settings.negatives == "full" else "by_positives",
-            mask_size=(size, size),
-            delta_std=config.detections.delta_std,
-        )
-
-    result = PaddedHeadTargets(
-        tf.TensorSpec((n_rows, 4), tf.float32),
-        tf.TensorSpec((n_rows,), tf.int64),
-        tf.TensorSpec((n_rows, 4), tf.float32),
-        tf.TensorSpec((most_objects, size, size), tf.float32),
-        tf.TensorSpec((), tf.int64),
-        tf.TensorSpec((), tf.int64),
+    settings, size = config.targets, 2 * config.heads.mask_pool_size
+    asked = head_targets(
+        proposals.boxes,
+        proposals.counts,
+        truth.boxes,
+        truth.class_ids,
+        truth.masks,
+        dice,
+        positive_iou=settings.roi_positive_iou,
+        max_rois=settings.max_rois,
+        positive_share=settings.roi_positive_share,
+        negatives="full" if settings.negatives == "full" else "by_positives",
+        mask_size=(size, size),
+        delta_std=config.detections.delta_std,
     )
-    asked = each_image(of_image, (proposals.boxes, proposals.counts, *truth, dice), result)
     return tf.nest.map_structure(tf.stop_gradient, asked)
 
 
@@ -189,15 +173,19 @@ def box_losses(pyramid, asked, weights, config):
 
 
 def mask_loss(pyramid, asked, weights, config):
-    """Return the mask head's loss over the objects of a batch; without an object it is 0 and costs nothing."""
-    most_objects = asked.masks.shape[1]
+    """Return the mask head's loss over the objects of a batch; without an object it is 0 and costs nothing.
+
+    Where ``max_mask_rois`` is set, over so many of each image at most, the first: their order was left to the dice.
+    """
+    n_rows, limit = asked.masks.shape[1], config.targets.max_mask_rois
+    most_objects = n_rows if limit is None else min(n_rows, limit)
     is_object = tf.range(most_objects, dtype=tf.int64) < asked.n_objects[:, None]  # (B, Q)
     boxes = asked.boxes[:, :most_objects] + end_of_box(config)
     options = {"image_size": config.image.size, "method": config.heads.pooling}
     pooled = pyramid_roi_align(pyramid, boxes, output_size=config.heads.mask_pool_size, **options)
     logits, _ = mask_head(tf.boolean_mask(pooled, is_object), weights)
     class_ids = tf.boolean_mask(asked.class_ids[:, :most_objects], is_object)
-    return losses.head_mask_loss(logits, class_ids, tf.boolean_mask(asked.masks, is_object))
+    return losses.head_mask_loss(logits, class_ids, tf.boolean_mask(asked.masks[:, :most_objects], is_object))
 
 
 def weight_decay(weights, rate):
@@ -206,4 +194,5 @@ def weight_decay(weights, rate):
     As Matterport's, which divides the sum of squares by the array's size and leaves gamma and beta out.
     """
     learnt = [array for name, array in weights.items() if name.rsplit("/", 1)[1] in ("kernel", "bias")]
-    return rate * tf.add_n([tf.reduce_mean(array**2) for array in learnt])
+    # ``l2_loss`` is half the sum of squares, and has a gradient of one operation.
+    return rate * tf.add_n([tf.nn.l2_loss(array) * (2 / int(np.prod(array.shape))) for array in learnt])

@@ -83,6 +83,9 @@ class Sgd:
 class Adam:
     """Adam, Kingma and Ba (2015), algorithm 1, with its own numbers; `Sgd` says the rest.
 
+    TensorFlow has the update of an array as one operation, where written out it takes twenty; a small network has a
+    hundred arrays, and each operation costs some microseconds before it begins.
+
     Attributes
     ----------
     state : dict of str to variable
@@ -97,18 +100,26 @@ class Adam:
 
     def update(self, arrays, gradients, rate, fine):
         """Change the arrays in place; see `Sgd.update`."""
-        before = self.state["count"]
+        before, here = self.state["count"], tf.cast(fine, tf.float32)
         count = before + 1.0
-        step = rate * tf.sqrt(1 - BETA_2**count) / (1 - BETA_1**count)  # section 2, last paragraph
-        epsilon = EPSILON * tf.sqrt(1 - BETA_2**count)
         before.assign(either(fine, count, before))
+        numbers = {
+            "beta1_power": BETA_1**count,
+            "beta2_power": BETA_2**count,
+            # Moments that decay by 1, a gradient and a rate of 0: nothing changes.
+            "beta1": either(fine, BETA_1, 1.0),
+            "beta2": either(fine, BETA_2, 1.0),
+            "lr": either(fine, rate, 0.0),
+            "epsilon": EPSILON * tf.sqrt(1 - BETA_2**count),  # beside the corrected moment, as in the algorithm
+        }
         for name, gradient in gradients.items():
-            first, second, array = self.state[f"first/{name}"], self.state[f"second/{name}"], arrays[name]
-            mean = BETA_1 * first + (1 - BETA_1) * gradient
-            square = BETA_2 * second + (1 - BETA_2) * tf.square(gradient)
-            first.assign(either(fine, mean, first))
-            second.assign(either(fine, square, second))
-            array.assign(either(fine, array - step * mean / (tf.sqrt(square) + epsilon), array))
+            tf.raw_ops.ResourceApplyAdam(
+                var=arrays[name].handle,
+                m=self.state[f"first/{name}"].handle,
+                v=self.state[f"second/{name}"].handle,
+                grad=tf.math.multiply_no_nan(gradient, here),
+                **numbers,
+            )
 
 
 def zeros_like(array, name):

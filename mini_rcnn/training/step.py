@@ -177,9 +177,11 @@ class Learner:
             return
         count = self.averages["count"]
         decay = tf.minimum(self.training.average, (1 + count) / (10 + count))
+        here = tf.cast(fine, tf.float32)
         for name in learnt:
             average = self.averages[name]
-            average.assign(either(fine, decay * average + (1 - decay) * self.arrays[name], average))
+            behind = tf.math.multiply_no_nan(average - self.arrays[name], here)  # 0 where something was not finite
+            tf.raw_ops.ResourceApplyGradientDescent(var=average.handle, alpha=1 - decay, delta=behind)
         count.assign(either(fine, count + 1, count))
 
     def state(self):
