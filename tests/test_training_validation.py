@@ -22,7 +22,7 @@ def test_of_equal_scores_the_highest_threshold_that_is_not_at_the_edge():
 
 
 def test_one_film_does_not_decide():
-    """Of 150 healthy films six have a mark of 0.9 and five are fewer than 4 %: 0.9 itself is over, its surroundings not."""
+    """Six of 150 healthy films have a mark of 0.9, five may: 0.9 itself is over the limit, its surroundings are not."""
     healthy = [film(False, 0.905) for _ in range(6)] + [film(False) for _ in range(144)]
     ill = [film(True, 0.935) for _ in range(40)] + [film(True, 0.975) for _ in range(4)]
     assert choose_threshold(ill + healthy).threshold == pytest.approx(0.9)

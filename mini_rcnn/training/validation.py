@@ -126,7 +126,8 @@ def choose_threshold(films, thresholds=THRESHOLDS):
     scores = np.nan_to_num(rsna_by_threshold(found, thresholds))  # NaN where there is nothing to score
     marked = [np.nan_to_num(healthy_marked_share(found, threshold=threshold)) for threshold in thresholds]
     choices = [Choice(*map(float, row)) for row in zip(thresholds, scores, marked)]
-    smooth = [Choice(*row) for row in zip(thresholds, *(around(thresholds, each).tolist() for each in (scores, marked)))]
+    means = (around(thresholds, each).tolist() for each in (scores, marked))
+    smooth = [Choice(*row) for row in zip(thresholds, *means)]
     allowed = [place for place, choice in enumerate(smooth) if choice.marked < MOST_MARKED]
     if allowed:
         return choices[max(allowed, key=lambda place: (smooth[place].score, thresholds[place]))]
