@@ -138,8 +138,8 @@ DEMO = Preset(
     ),
     source="Found by trying, for phantoms and two CPU cores. Most is owed to recorded statistics: without them a "
     "network from nothing finds next to nothing in this time.",
-    cost="On two CPU cores two minutes to draw and prepare the films, then four and a half to train, or seven in "
-    "classic; 2 GB.",
+    cost="On two CPU cores two minutes to draw and prepare the films, then two and a half to train, or three and a "
+    "half in classic; 2 GB.",
     phantoms=1280,
 )
 FAST = Preset(
