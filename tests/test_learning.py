@@ -7,11 +7,13 @@ import pytest
 from conftest import Later
 from networks import random_weights, small_config
 
+from mini_rcnn.config import changed
 from mini_rcnn.model import NUMPY, anchors_of, end_of_box, pooling_of
 from mini_rcnn.stages import losses, targets
 
 tf = Later("tensorflow.compat.v2")
 learning = Later("mini_rcnn.stages_tf.learning")
+rpn = Later("mini_rcnn.stages_tf.rpn")
 N_PROPOSALS = 60
 
 
@@ -87,6 +89,23 @@ def test_a_batchs_losses_are_those_of_its_images(rng, negatives):
     assert (rows["class_ids"] == 0).sum() > (24 if negatives == "full" else 0)
     for name, loss in wanted.items():
         np.testing.assert_allclose(float(got[name]), loss, rtol=2e-4, err_msg=name)
+
+
+def test_the_mask_head_may_learn_from_a_few_objects_of_each_image(rng):
+    config = make_config(targets__roi_positive_iou=0.05)
+    weights, (images, *truth) = random_weights(config, rng), make_batch(rng)
+    anchors, truth = tf.constant(anchors_of(config)), learning.Truth(*map(tf.constant, truth))
+    dice = learning.throw_dice(tf.constant([0, 0]), 2, len(anchors), N_PROPOSALS)
+    pyramid = learning.pyramid_of(tf.constant(images), weights, config)
+    _, objectness, deltas = rpn.region_proposal_network(pyramid, weights)
+    proposals = learning.training_proposals(objectness, deltas, anchors, config)
+    asked = learning.batch_head_targets(proposals, truth, dice.proposals, config)
+    assert int(asked.n_objects[0]) > 2
+    for limit in (1, 2, 24):
+        few = changed(config, targets__max_mask_rois=limit)
+        first = asked._replace(n_objects=tf.minimum(asked.n_objects, limit))  # as if there were no others
+        wanted = learning.mask_loss(pyramid, first, weights, config)
+        np.testing.assert_allclose(learning.mask_loss(pyramid, asked, weights, few), wanted, rtol=1e-6)
 
 
 def test_dice_are_the_same_for_the_same_seed_and_others_for_another():

@@ -145,6 +145,31 @@ def test_head_targets_in_tensorflow(rng, n_truths, negatives, in_graph):
     assert got.masks.shape == (15, 28, 28) and not got.masks[got.n_objects :].any()
 
 
+@pytest.mark.parametrize("negatives", ["full", "by_positives"])
+def test_targets_of_a_batch_are_those_of_its_images(rng, negatives):
+    """Each with another number of truths, and of proposals, than its neighbours; the last with none of either."""
+    cases = [head_case(rng, n_truths, n_proposals) for n_truths, n_proposals in ((4, 60), (0, 33), (1, 40), (0, 0))]
+    rows = []
+    for proposals, truth, class_ids, masks, priority in cases:
+        more, left = 6 - len(truth), 60 - len(proposals)
+        rows.append((
+            np.pad(proposals, [(0, left), (0, 0)]), len(proposals), np.pad(truth, [(0, more), (0, 0)]),
+            np.pad(class_ids, (0, more)), np.pad(masks, [(0, more), (0, 0), (0, 0)]), np.pad(priority, (0, left)),
+        ))  # fmt: skip
+    batch = [np.stack(parts) for parts in zip(*rows)]
+    options = {"max_rois": 45, "negatives": negatives}
+    together = as_numpy(tf_targets.head_targets(*batch, **options))
+    anchors = rng.random((len(cases), len(ANCHORS)))
+    labels, deltas = as_numpy(tf_targets.rpn_targets(ANCHORS, batch[2], anchors, max_anchors=64))
+    for i, row in enumerate(rows):
+        for ours, alone in zip(together, as_numpy(tf_targets.head_targets(*row, **options))):
+            np.testing.assert_array_equal(ours[i], alone)
+        alone = as_numpy(tf_targets.rpn_targets(ANCHORS, row[2], anchors[i], max_anchors=64))
+        np.testing.assert_array_equal(labels[i], alone.labels)
+        np.testing.assert_array_equal(deltas[i], alone.deltas)
+    assert together.count.tolist()[3] == 0 and len(set(together.count.tolist())) > 2
+
+
 @pytest.mark.parametrize(
     "change, words",
     [
