@@ -121,7 +121,7 @@ DEMO = Preset(
         targets__max_anchors=64,
         targets__anchor_positive_iou=0.6,
         targets__max_rois=48,
-        targets__max_mask_rois=4,  # masks of 16 objects an image took a quarter of a step
+        targets__max_mask_rois=4,  # masks of all objects, up to 15 of an image, took a fifth of a step
     ),
     TrainingConfig(
         (Stage(3, 0.002, final_rate=0.00004),),
