@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -12,20 +14,24 @@ BOX = np.array([[0.0, 0, 9, 9]])
 NONE = np.zeros((0, 4))
 
 
+def odds(threshold):
+    return math.log(threshold / (1 - threshold))
+
+
 def film(ill, *scores):
     return (BOX if ill else NONE, np.repeat(BOX, len(scores), axis=0), np.array(scores, np.float32))
 
 
 def test_of_equal_scores_the_highest_threshold_that_is_not_at_the_edge():
-    """All up to 0.93 find it; from 0.91 on the neighbours beyond 0.93, which do not, count."""
-    assert choose_threshold([film(True, 0.93), film(False, 0.4)])[:2] == (0.9, 1.0)
+    """All up to 0.93 find it; from 0.92 on a neighbour beyond 0.93, which does not, counts."""
+    assert choose_threshold([film(True, 0.93), film(False, 0.4)])[:2] == (0.91, 1.0)
 
 
 def test_one_film_does_not_decide():
     """Six of 150 healthy films have a mark of 0.9, five may: 0.9 itself is over the limit, its surroundings are not."""
     healthy = [film(False, 0.905) for _ in range(6)] + [film(False) for _ in range(144)]
     ill = [film(True, 0.935) for _ in range(40)] + [film(True, 0.975) for _ in range(4)]
-    assert choose_threshold(ill + healthy).threshold == pytest.approx(0.9)
+    assert choose_threshold(ill + healthy).threshold == pytest.approx(0.91)  # half of its neighbours mark six
     many = [film(False, 0.905) for _ in range(12)] + healthy[12:]
     assert choose_threshold(ill + many).threshold > 0.905
 
@@ -36,7 +42,7 @@ def test_marking_few_healthy_films_comes_first():
     choice = choose_threshold([sure, *unsure, *healthy])
     assert 0.8 < choice.threshold <= 0.9 and choice.marked == 0  # 0.7 would score more, and mark 5 %
     fewer = [film(False, 0.8), *healthy[2:]]
-    assert choose_threshold([sure, *unsure, *fewer]).threshold == pytest.approx(0.67)
+    assert choose_threshold([sure, *unsure, *fewer]).threshold == pytest.approx(0.63)
 
 
 def test_where_no_threshold_marks_few_the_one_that_marks_the_fewest():
@@ -59,7 +65,7 @@ def test_equals_the_films_scored_one_by_one(rng):
     assert (choice.score, choice.marked) == pytest.approx(told[choice.threshold])
     means = {}
     for threshold in THRESHOLDS:
-        near = [told[other] for other in THRESHOLDS if abs(other - threshold) < NEAR + 1e-6]
+        near = [told[other] for other in THRESHOLDS if abs(odds(other) - odds(threshold)) < NEAR]
         means[threshold] = np.mean(near, axis=0)
     allowed = {threshold: score for threshold, (score, marked) in means.items() if marked < MOST_MARKED}
     if allowed:

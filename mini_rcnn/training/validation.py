@@ -17,7 +17,7 @@ from mini_rcnn.stages_tf.model import TENSORFLOW
 
 THRESHOLDS = tuple(step / 100 for step in range(5, 100))
 MOST_MARKED = 0.04  # of the films without boxes: a threshold that marks as many or more is no choice
-NEAR = 0.03  # thresholds as near as this are judged together
+NEAR = 0.35  # in log-odds, which is 0.03 around 0.9: thresholds as near as this are judged together
 
 
 class Choice(NamedTuple):
@@ -102,8 +102,8 @@ def choose_threshold(films, thresholds=THRESHOLDS):
     -------
     Choice
         Of the thresholds that mark fewer than 4 % of the films without boxes, the one with the best score, of equals
-        the highest; where none does, the one that marks the fewest. Both are means over the thresholds within 0.03 on
-        either side; what is returned is what the threshold itself gives.
+        the highest; where none does, the one that marks the fewest. Both are means over the neighbouring thresholds,
+        see `around`; what is returned is what the threshold itself gives.
 
     Notes
     -----
@@ -138,8 +138,12 @@ def choose_threshold(films, thresholds=THRESHOLDS):
 def around(thresholds, values):
     """Return the mean of values over all thresholds within `NEAR` of each, equal ones to the last digit.
 
-    >>> around([0.5, 0.52, 0.9], [0.0, 1.0, 3.0])
-    array([0.5, 0.5, 3. ])
+    How near is told in log-odds, ``log(t / (1 - t))``: near 1, where a network that is sure has all its scores, a
+    hundredth is a long way.
+
+    >>> around([0.5, 0.52, 0.95, 0.98], [0.0, 1.0, 3.0, 4.0])
+    array([0.5, 0.5, 3. , 4. ])
     """
-    near = np.abs(np.subtract.outer(thresholds, thresholds)) < NEAR + 1e-9
+    odds = np.log(thresholds) - np.log1p(-np.asarray(thresholds))
+    near = np.abs(np.subtract.outer(odds, odds)) < NEAR
     return np.round(near @ np.asarray(values, float) / near.sum(axis=1), 9)
