@@ -45,16 +45,6 @@ def judge(films, out):
     return json.loads((where / "evaluation.json").read_text(encoding="utf-8"))["summary"]
 
 
-def line(name, summary):
-    """Return an arm's figures in words."""
-    figures, boxes, draws = summary["figures"], summary["counts"]["boxes"], summary["intervals"]["rsna"]
-    return (
-        f"{name}: RSNA score {figures['rsna']:.3f} (95 % of draws {draws['low']:.3f} to {draws['high']:.3f}), "
-        f"{boxes['true_positive']} of {boxes['true_positive'] + boxes['false_negative']} boxes found, AP at 0.5 "
-        f"{figures['voc_ap']:.3f}, {figures['healthy_marked_share']:.1%} of the films without a box marked"
-    )
-
-
 def main(argv=None):
     """Split, train and judge; return 0, or what a training that was stopped returns."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -62,6 +52,8 @@ def main(argv=None):
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--steps", type=int, default=STEPS, metavar="N", help=f"of {EPOCHS} epochs (default {STEPS})")
     options = parser.parse_args(argv)
+    from compare_sizes import line  # beside this script
+
     from mini_rcnn.data.rsna import load_records
     from mini_rcnn.training.films import split_if_new
 
