@@ -105,6 +105,7 @@ def test_there_and_back():
         ("image__size=65", "multiple of 64"),
         ("training__batch_size=0", "batch_size"),
         ("training=1", "wants a setting"),
+        ("training__optimiser=none", "optimiser must be one of sgd, adam"),
     ],
 )
 def test_bad_changes_are_refused(text, words):
@@ -116,10 +117,11 @@ def test_changes_by_text():
     texts = [
         "anchors__scales=[16,32,64,128,256]", "training__stages=[{\"epochs\": 3, \"rate\": 0.5}]",
         "training__positive_share=none", "training__best_by=rsna", "training__xla=true", "training__average=0.99",
+        "training__augmentation=none",
     ]  # fmt: skip
     config, training = changed_by_text(Config(), TrainingConfig(ONE, positive_share=0.5), texts)
     assert config.anchors.scales == (16, 32, 64, 128, 256)
-    assert training == TrainingConfig((Stage(3, 0.5),), best_by="rsna", xla=True, average=0.99)
+    assert training == TrainingConfig((Stage(3, 0.5),), best_by="rsna", xla=True, average=0.99, augmentation="none")
     with pytest.raises(ValueError, match="did you mean seed"):
         changed_training(training, sed=1)
 

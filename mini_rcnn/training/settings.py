@@ -192,7 +192,10 @@ def changed_by_text(config, training, texts):
         section, _, setting = name.partition("__")
         if section == "training":
             require(setting, "--set training__setting=value wants a setting", text)
-            training = changed_training(training, **{setting: value_of(value)})
+            value = value_of(value)
+            if value is None and isinstance(getattr(training, setting, None), str):
+                value = "none"  # the word itself is one of the setting's values, or it is refused as one
+            training = changed_training(training, **{setting: value})
         else:
             known = [each.name for each in fields(config)] + ["training"]
             if section not in known:
