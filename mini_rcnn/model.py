@@ -14,6 +14,7 @@ from .conventions import LAST_PIXEL, resize_as_integers
 from .stages import backbone, detections, fpn, heads, image, proposals, roi_align, rpn
 from .stages.anchors import pyramid_anchors
 from .stages.masks import paste_mask
+from .weights import WeightsError
 
 NUMPY = SimpleNamespace(
     backbone=backbone, fpn=fpn, rpn=rpn, proposals=proposals, roi_align=roi_align, heads=heads, detections=detections
@@ -159,8 +160,18 @@ def found_on_film(refined, masks, geometry, config):
     -------
     found : Found
         Boxes without area on the film are left out.
+
+    Raises
+    ------
+    WeightsError
+        If a box is no finite number: what is finite in the weights has grown beyond all numbers on the way.
     """
     boxes = np.asarray(refined.boxes, np.float64)
+    if not np.isfinite(boxes).all():
+        raise WeightsError(
+            "the network's boxes are NaN or infinite: its weights were never trained, or their training went wrong. "
+            "Take others."
+        )
     if config.convention == "matterport":
         y1, x1, y2, x2 = geometry.window
         shift, extent = np.array([y1, x1, y1, x1]), np.array([y2 - y1, x2 - x1, y2 - y1, x2 - x1]) - 1

@@ -157,15 +157,15 @@ def train(options):
         preset=preset.name if preset else None, config=config, training=training, data=str(options.data),
         data_sha256=fingerprint(data), start=start, command=f"python3 lab.py train {' '.join(options.argv)}",
     )  # fmt: skip
-    goes_on = run_folder.open_run(options.out, run, resume=options.resume)
     feed = Feed(data, config, training, tell=complain)
+    weights = begin_weights(options, config, training, feed)  # may be refused, and then there is no run
+    goes_on = run_folder.open_run(options.out, run, resume=options.resume)
     stopper = Stopper(options.max_minutes, tell=complain)
     try:
         with stopper.listening():
             found = newest_checkpoint(options.out / CHECKPOINTS, tell=complain) if goes_on else None
             if options.resume and found is None:
                 tell(f"{options.out}: there is no checkpoint to go on from; it begins at the beginning.")
-            weights = begin_weights(options, config, training, feed)
             learner, progress = Learner(config, training, weights, strategy=strategy), Progress()
             if found is not None:
                 check_fits(found, learner.state())

@@ -96,7 +96,8 @@ def load_weights(path):
     Raises
     ------
     WeightsError
-        If the file is missing, cut off, damaged, of another kind or version, or does not fit its own configuration.
+        If the file is missing, cut off, damaged, of another kind or version, does not fit its own configuration, or
+        holds numbers that are not finite.
     """
     arrays, head = read_archive(Path(path))
     try:
@@ -149,7 +150,7 @@ def read_archive(path, *, kind="weights file", form=FORMAT, version=VERSION, net
 
 
 def fit(path, weights, shapes, *, exclude=()):
-    """Refuse weights that lack an array, have one too many, or one of another shape; say which.
+    """Refuse weights that lack an array, have one too many, or one of another shape or not finite; say which.
 
     Parameters
     ----------
@@ -177,6 +178,12 @@ def fit(path, weights, shapes, *, exclude=()):
                 " They were trained for another number of classes: exclude those layers, or set the classes to match."
             )
         raise WeightsError(f"{path}: does not fit the network: {'; '.join(found[:5])}{more}.{hint}")
+    lost = [name for name in wanted if not np.isfinite(weights[name]).all()]
+    if lost:  # such a network finds nothing on any film, and says no word of it
+        raise WeightsError(
+            f"{path}: {lost[0]}, the first of {len(lost)}, holds NaN or infinite numbers; the training that wrote it "
+            "went wrong. Take weights from before that."
+        )
 
 
 def keras_name(name):
@@ -210,7 +217,7 @@ def read_matterport(path, config, *, exclude=()):
     Raises
     ------
     WeightsError
-        If the file is missing, no HDF5, cut off, or its arrays do not fit: which, and what to exclude.
+        If the file is missing, no HDF5, cut off, its arrays do not fit, which, and what to exclude, or are not finite.
     """
     import h5py
 

@@ -290,13 +290,24 @@ def test_weights_that_cannot_be_used(phantoms, weights_file, tmp_path, monkeypat
     (tmp_path / "cut.npz").write_bytes(content[: len(content) // 2])
     (tmp_path / "some.h5").write_bytes(content)
     (tmp_path / "wrong.json").write_text('{"image": {"sise": 128}}')
+    weights, config, _ = load_weights(weights_file)
+    for name, value in (("nan", np.nan), ("huge", 3e38)):  # the second is finite, what it makes of a film is not
+        changed_array = {"mrcnn_bbox_fc/bias": np.full_like(weights["mrcnn_bbox_fc/bias"], value)}
+        save_weights(tmp_path / f"{name}.npz", {**weights, **changed_array}, config)
+    write_matterport(tmp_path / "nan.h5", {**weights, "conv1/kernel": weights["conv1/kernel"] * np.nan})
+    (tmp_path / "right.json").write_text(json.dumps(to_dict(config)))
     for name, words in (
         ("missing.npz", "there is no such file"),
         ("cut.npz", "cut off or damaged"),
         ("some.h5", "no HDF5"),
+        ("nan.npz", "mrcnn_bbox_fc/bias, the first of 1, holds NaN"),
+        ("nan.h5", "conv1/kernel, the first of 1, holds NaN"),
+        ("huge.npz", "the network's boxes are NaN or infinite"),
     ):
-        code, text, err = run(one, "--weights", tmp_path / name, "--out", tmp_path / "out")
-        assert (code, text) == (2, "") and name in err and words in err and len(err.splitlines()) <= 2
+        more = ("--config", tmp_path / "right.json") if name == "nan.h5" else ()
+        code, text, err = run(one, "--weights", tmp_path / name, "--out", tmp_path / "out", *more)
+        assert (code, text) == (2, "") and words in err and len(err.splitlines()) <= 2
+        assert name in err or name == "huge.npz"
     for arguments, words in (
         (("--weights", weights_file, "--config", tmp_path / "wrong.json"), "carries its own configuration"),
         (("--weights", tmp_path / "some.h5", "--config", tmp_path / "wrong.json"), "did you mean size"),

@@ -199,6 +199,17 @@ def test_start_weights(films, tmp_path, capsys):
         train.begin_weights(options, tiny_config(backbone__width=8), tiny_training(), None)
 
 
+def test_start_weights_that_are_refused_leave_no_run(films, tmp_path, capsys):
+    """Mended, the same command is given again; a folder with a run in it would refuse that."""
+    from mini_rcnn.training.start import random_start
+
+    config, path = tiny_config(backbone__width=8), tmp_path / "other.npz"
+    save_weights(path, random_start(config, seed=9), config)
+    assert train.main(arguments(films, tmp_path / "run", "--start", str(path))) == 1
+    assert "does not fit the network" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 SLOWLY = """
 import signal, sys, time
 sys.path.insert(0, "tests")

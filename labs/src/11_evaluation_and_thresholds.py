@@ -373,8 +373,8 @@ print(table_text(rows))
 # In brackets stands what changes beside the network's own. Read it on the phantoms:
 #
 # - **First** (0.7 / 0.1): more opacities found, and many more healthy films marked.
-# - **Second** (0.9 / 0.7): the *same* hits as the network's own 0.92 / 0.3, and nearly three times the false marks, most
-#   of the new ones on films that had marks before: second marks on one place, which an overlap threshold of 0.7 lets
+# - **Second** (0.9 / 0.7): the *same* hits as the network's own 0.92 / 0.3, and nearly thrice the false marks, most of
+#   the new ones on films that had marks before: second marks on one place, which an overlap threshold of 0.7 lets
 #   through. Raising both numbers at once was no step in one direction, as the slides took it for.
 # - **Third** (0.92 / 0.1, RPN 0.3): fewest false marks, and a seventh of the hits gone with them. An overlap threshold
 #   of 0.3 among *proposals* takes away proposals before anybody has looked at them.
