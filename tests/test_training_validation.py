@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from mini_rcnn.metrics.rsna import rsna_score
-from mini_rcnn.training.validation import MOST_MARKED, NEAR, THRESHOLDS, choose_threshold
+from mini_rcnn.training.validation import MOST_MARKED, NEAR, THRESHOLDS, Scorer, choose_threshold
+from mini_rcnn.weights import WeightsError
 
 BOX = np.array([[0.0, 0, 9, 9]])
 NONE = np.zeros((0, 4))
@@ -72,3 +74,19 @@ def test_equals_the_films_scored_one_by_one(rng):
         assert means[choice.threshold][0] == pytest.approx(max(allowed.values()))
     else:
         assert means[choice.threshold][1] == pytest.approx(min(marked for _, marked in means.values()))
+
+
+def test_a_film_on_which_boxes_are_no_numbers_has_none():
+    """A network may say such things after its first steps; the training goes on."""
+
+    class Young(Scorer):
+        def __init__(self, films):
+            self.records = {number: SimpleNamespace(boxes=each[0], said=each) for number, each in enumerate(films)}
+
+        def detect(self, record):
+            if not len(record.said[1]):
+                raise WeightsError("the network's boxes are NaN")
+            return record.said
+
+    choice = Young([film(True, 0.9), film(True), film(False)]).choose([0, 1, 2])
+    assert (choice.score, choice.marked) == (0.5, 0.0)

@@ -43,11 +43,12 @@ def make_config(network, size):
 
 def make_weights(config):
     """Return random weights whose answers are of order 1."""
-    from mini_rcnn.stages_tf.model import Detector
+    from mini_rcnn.stages_tf.model import Detector, as_arrays, as_tensors
 
     weights = random_start(config, seed=1)
-    _, trace = Detector(config, weights).detect(next(make_films(config.image.size)))
-    return calm(weights, trace)
+    pixels, geometry = prepare(next(make_films(config.image.size)), config)
+    # Before they are calm a deep network's boxes are no numbers at all, so nothing is asked of them on the film.
+    return calm(weights, as_arrays(Detector(config, weights).run(*as_tensors(pixels, geometry.window))))
 
 
 def calm(weights, trace):

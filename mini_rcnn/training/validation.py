@@ -14,6 +14,7 @@ from mini_rcnn.metrics.rsna_sets import rsna_by_threshold
 from mini_rcnn.model import anchors_of, found_on_film, run_stages
 from mini_rcnn.stages.image import normalise
 from mini_rcnn.stages_tf.model import TENSORFLOW
+from mini_rcnn.weights import WeightsError
 
 THRESHOLDS = tuple(step / 100 for step in range(5, 100))
 MOST_MARKED = 0.04  # of the films without boxes: a threshold that marks as many or more is no choice
@@ -85,7 +86,11 @@ class Scorer:
         for image_id in ids:
             if stopped():
                 return None
-            films.append(self.detect(self.records[image_id]))
+            record = self.records[image_id]
+            try:
+                films.append(self.detect(record))
+            except WeightsError:  # after its first steps a network's boxes may be no numbers: then it found nothing
+                films.append((record.boxes, np.zeros((0, 4)), np.zeros(0)))
         return choose_threshold(films)
 
 
