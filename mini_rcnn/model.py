@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from .conventions import LAST_PIXEL, resize_as_integers
+from .parameters import WeightsError
 from .stages import backbone, detections, fpn, heads, image, proposals, roi_align, rpn
 from .stages.anchors import pyramid_anchors
 from .stages.masks import paste_mask
-from .weights import WeightsError
 
 NUMPY = SimpleNamespace(
     backbone=backbone, fpn=fpn, rpn=rpn, proposals=proposals, roi_align=roi_align, heads=heads, detections=detections

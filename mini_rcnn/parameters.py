@@ -14,6 +14,10 @@ NORM_PARTS = ("gamma", "beta", "mean", "variance")
 RECORDED = ("mean", "variance")  # no gradient reaches these
 
 
+class WeightsError(ValueError):
+    """Weights that cannot be used; the text names the file where there is one, what is wrong and what to do."""
+
+
 def conv_shapes(name, size, channels_in, channels_out):
     """Return the shapes of a convolution's kernel and bias."""
     return {f"{name}/kernel": (size, size, channels_in, channels_out), f"{name}/bias": (channels_out,)}

@@ -16,17 +16,13 @@ import numpy as np
 
 from .config import Config, from_dict, to_dict
 from .data.files import write_arrays, written_beside
-from .parameters import NORM_PARTS, parameter_shapes
+from .parameters import NORM_PARTS, WeightsError, parameter_shapes
 
 FORMAT = "mini-rcnn weights"
 VERSION = 1
 MAX_BYTES = 4 << 30  # a file that claims to hold more is refused
 RPN = ("rpn_conv_shared", "rpn_class_raw", "rpn_bbox_pred")  # a model within the model, to Keras
 KERAS_PARTS = {"mean": "moving_mean", "variance": "moving_variance"}
-
-
-class WeightsError(ValueError):
-    """A file of weights that cannot be used; the text names the file, what is wrong and what to do."""
 
 
 def shapes_of(config):
