@@ -72,16 +72,28 @@ def make_detector(network, *, numpy):
     versions = {"mini_rcnn": __version__, "python": platform.python_version(), "numpy": np.__version__}
     weights, config = network.weights, network.config
     if numpy:
-        return lambda film: model.detect(film, weights, config)[0], versions
+        return named(lambda film: model.detect(film, weights, config)[0], network.file), versions
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # that there is no GPU is no error to a person
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TensorFlow 1.15 brings a dozen while it is imported, none of them ours
         from . import stages_tf
         from .stages_tf.model import Detector
 
-    detector = Detector(config, weights)
-    detector.find(np.zeros((config.image.size,) * 2, np.uint8))  # builds the graph
-    return detector.find, {**versions, "tensorflow": stages_tf.tf.__version__}
+    find = named(Detector(config, weights).find, network.file)
+    find(np.zeros((config.image.size,) * 2, np.uint8))  # builds the graph
+    return find, {**versions, "tensorflow": stages_tf.tf.__version__}
+
+
+def named(find, file):
+    """Return a function that finds the same, and names the file where its weights turn out to be of no use."""
+
+    def find_or_tell(film):
+        try:
+            return find(film)
+        except WeightsError as error:
+            raise WeightsError(f"{file}: {error}") from None
+
+    return find_or_tell
 
 
 class Clock:

@@ -94,7 +94,7 @@ def test_one_step_has_matterports_losses_and_gradients(weights):
     batch; that is why the next one is asked.
     """
     far = {}
-    for seed in range(5, 10):
+    for seed in (5, 6, 7):
         errors = gradient_errors(weights, batch_of(seed))
         far[seed] = {name: error for name, error in errors.items() if error >= 1e-2}
         if not far[seed]:
