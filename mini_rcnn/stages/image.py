@@ -82,12 +82,12 @@ def smooth_at(image, positions, sigma, axis):
     kernel = gaussian_kernel(sigma, radius)
     lower = np.floor(positions).astype(np.int64)
     share = positions - lower
-    taps = np.outer(np.append(kernel, 0), 1 - share) + np.outer(np.append(0, kernel), share)  # (2 radius + 2, N)
+    weights = np.outer(1 - share, np.append(kernel, 0)) + np.outer(share, np.append(0, kernel))  # (N, 2 radius + 2)
     padding = [(0, 0)] * image.ndim
     padding[axis] = (radius, radius + 1)
-    padded = np.pad(image, padding)
-    shape = [-1] + [1] * (image.ndim - axis - 1)
-    return sum(np.take(padded, lower + i, axis=axis) * tap.reshape(shape) for i, tap in enumerate(taps))
+    padded = np.moveaxis(np.pad(image, padding), axis, 0)
+    sums = [np.tensordot(row, padded[first : first + len(row)], 1) for row, first in zip(weights, lower)]
+    return np.moveaxis(np.stack(sums), 0, axis)
 
 
 def resample(image, positions, factors):

@@ -124,16 +124,26 @@ def flesh(body, plan, rng):
 
 def air_of_lungs(body):
     """Return how many cm of air the rays meet at each pixel, (WORK, WORK)."""
-    bands = [np.s_[top : top + BAND] for top in range(0, WORK, BAND)]  # small pieces stay in the processor's cache
-    air = np.concatenate([sum(air_of_band(body, band, side, sign) for side, sign, _ in SIDES) for band in bands])
+    air = np.zeros((WORK, WORK), np.float32)
+    for top in range(0, WORK, BAND):  # small pieces stay in the processor's cache
+        for side, sign, _ in SIDES:
+            band = np.s_[top : top + BAND]
+            half = half_of(body.cage.middle[band], sign)
+            air[band, half] += air_of_band(body, band, half, side, sign)
     return cv2.GaussianBlur(air, (0, 0), 0.9)
 
 
-def air_of_band(body, band, side, sign):
-    """Return the air, cm, of one lung in a band of rows, (BAND, WORK) float32."""
+def half_of(middle, sign):
+    """Return the columns, a slice, that may lie on one side of a line: what is on the other side is not worked out."""
+    first, last = (int(edge) for edge in np.clip([middle.min() - 1, middle.max() + 2], 0, WORK))
+    return slice(first, WORK) if sign > 0 else slice(0, last)
+
+
+def air_of_band(body, band, half, side, sign):
+    """Return the air, cm, of one lung in a band of rows and half of the columns, float32."""
     cage, rows = body.cage, ROWS[band, None].astype(np.float32)
     middle, border = (v[band, None].astype(np.float32) for v in (cage.middle, body.borders[side]))
-    columns = COLUMNS[None].astype(np.float32)
+    columns = COLUMNS[None, half].astype(np.float32)
     width = np.maximum(cage.width_at(ROWS[band], side) - 3, 1e-3)[:, None].astype(np.float32)
     x = np.float32(sign) * (columns - middle)
     q = np.clip(x / width, 0, 1)
@@ -141,7 +151,7 @@ def air_of_band(body, band, side, sign):
     deep = np.float32(2 * cage.depth * cage.half / CENTIMETRE) * np.sqrt(width / np.float32(cage.half))
     deep = np.clip(deep * np.sqrt(1 - q * q) - np.float32(1.2), 0, None)
     deep *= np.sqrt(np.clip((rows - np.float32(cage.apex)) / np.float32(0.1 * cage.height), 0, 1))
-    below = rows - body.diaphragm[side][None]
+    below = rows - body.diaphragm[side][None, half]
     past = np.clip(1 - below / 95, 0, 1)  # behind the dome the lung reaches further down
     deep *= 1 - np.clip(below + np.float32(0.5), 0, 1) * (1 - np.float32(0.5) * past * past)
     upper = np.clip((np.float32(body.heart_rows[0] + 60) - rows) / 120, 0, 1)
