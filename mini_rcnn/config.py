@@ -48,11 +48,14 @@ class ImageConfig:
 
     size: int = 256  # pixels a side; the slides' 256
     mean: tuple[float, ...] = (123.7, 116.8, 103.9)  # grey levels taken away from red, green, blue; Matterport
+    spread: float | None = None  # in place of it each film's own mean goes, and its greys get this standard deviation
 
     def __post_init__(self):
         require_whole(self, 64, "size")
         require(self.size % 64 == 0, "size must be a multiple of 64: the pyramid halves it six times", self.size)
         require(len(self.mean) == 3, "mean must be three numbers", self.mean)
+        if self.spread is not None:
+            require_positive(self, "spread")
 
 
 @dataclass(frozen=True)
@@ -173,6 +176,8 @@ class Config:
     def __post_init__(self):
         require(len(self.classes) >= 1, "classes must name at least one class", self.classes)
         require(self.convention in CONVENTIONS, f"convention must be one of {', '.join(CONVENTIONS)}", self.convention)
+        alone = self.convention == "matterport" and self.image.spread is not None
+        require(not alone, "Matterport takes a mean away: its convention has no image.spread", self.image.spread)
 
     @property
     def n_classes(self):

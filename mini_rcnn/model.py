@@ -48,8 +48,8 @@ def prepare(film, config):
     Returns
     -------
     pixels : ndarray of shape (size, size, 3), float32
-        Less the mean. Greys were rounded to whole numbers first: what the prepared cache holds, and what was trained
-        with. Matterport cuts the fraction off, and so does the convention "matterport".
+        See `network_greys`. Greys were rounded to whole numbers first: what the prepared cache holds, and what was
+        trained with. Matterport cuts the fraction off, and so does the convention "matterport".
     geometry : ImageGeometry
     """
     if config.convention == "matterport":
@@ -61,7 +61,21 @@ def prepare(film, config):
     else:
         square, geometry = image.fit_to_square(film, size=config.image.size)
         square = np.rint(square)
-    return image.normalise(square, mean=config.image.mean), geometry
+    return network_greys(square, config.image), geometry
+
+
+def network_greys(square, settings):
+    """Return the greys of a padded film as the network wants them, (size, size, 3) float32.
+
+    Parameters
+    ----------
+    square : ndarray of shape (size, size) or (size, size, 3)
+    settings : ImageConfig
+    """
+    if settings.spread is None:
+        return image.normalise(square, mean=settings.mean)
+    grey = square if square.ndim == 2 else square.mean(axis=2)
+    return image.standardise(grey, spread=settings.spread, n_channels=len(settings.mean))
 
 
 def anchors_of(config):

@@ -19,7 +19,7 @@ from mini_rcnn.data.epoch_order import epoch_order
 from mini_rcnn.data.errors import CacheError
 from mini_rcnn.data.rsna import Record, load_records
 from mini_rcnn.data.small_masks import boxes_of, cut_masks, paint_boxes
-from mini_rcnn.stages.image import boxes_to_input, normalise
+from mini_rcnn.stages.image import boxes_to_input, normalise, standardise
 from mini_rcnn.stages.masks import minimize_masks
 
 N_FILMS = 14
@@ -72,6 +72,9 @@ def test_what_is_in_a_batch(prepared, records):
         np.testing.assert_array_equal(batch.boxes[i, :count], wanted)
         assert not batch.boxes[i, count:].any() and not batch.masks[i, count:].any()
         assert batch.masks[i, :count].all()  # the full rectangle
+    (batch, *_) = one_epoch(prepared, records, shuffle=False, spread=64)
+    for i in range(4):
+        np.testing.assert_array_equal(batch.images[i], standardise(prepared.image(batch.ids[i]), spread=64))
 
 
 def test_boxes_by_hand(prepared, records):

@@ -67,6 +67,21 @@ def test_normalise_by_hand(stage):
     np.testing.assert_array_equal(colour, [[[0, 1, 2]]])
 
 
+def test_standardise_by_hand(stage):
+    got = stage("image.standardise")(np.array([[10, 30], [30, 10]]), spread=2.0)
+    np.testing.assert_array_equal(got, np.repeat([[[-2.0], [2]], [[2], [-2]]], 3, axis=2))
+    assert got.dtype == np.float32
+    np.testing.assert_array_equal(stage("image.standardise")(np.full((2, 3), 7), spread=64), np.zeros((2, 3, 3)))
+
+
+def test_standardise_knows_no_exposure(stage, rng):
+    """A brighter and harder film gives the same."""
+    image = rng.uniform(20, 90, (16, 16))
+    got = np.asarray(stage("image.standardise")(image, spread=64.0, n_channels=1))
+    np.testing.assert_allclose(stage("image.standardise")(2.5 * image + 30, spread=64.0, n_channels=1), got, atol=1e-3)
+    assert abs(got.mean()) < 1e-4 and got.std() == pytest.approx(64, rel=1e-5)
+
+
 def test_boxes_by_hand(stage):
     inside, outside = np.array([[2.0, 0, 4, 8]]), np.array([[0.0, 0, 1, 4]])
     geometry = GEOMETRIES[0]
@@ -200,7 +215,10 @@ def test_a_graph_fits_images_of_known_size_alone():
     ],
 )
 def test_bad_images(eager_stage, image, message):
-    for name, options in (("resize_image", {"size": 4}), ("fit_to_square", {"size": 4}), ("normalise", {"mean": (1,)})):
+    for name, options in (
+        ("resize_image", {"size": 4}), ("fit_to_square", {"size": 4}), ("normalise", {"mean": (1,)}),
+        ("standardise", {"spread": 1.0}),
+    ):  # fmt: skip
         with pytest.raises(ValueError, match=f"^{message}"):
             eager_stage(f"image.{name}")(image, **options)
 
@@ -218,6 +236,9 @@ def test_bad_means_and_masks(eager_stage):
         eager_stage("image.normalise")(np.zeros((2, 2, 3)), mean=(1, 2))
     with pytest.raises(ValueError, match=r"^mean must have shape \(\?\), got \(\)"):
         eager_stage("image.normalise")(np.zeros((2, 2)), mean=3)
+    for spread in (0, -1.0, float("nan")):
+        with pytest.raises(ValueError, match="^spread must be above 0"):
+            eager_stage("image.standardise")(np.zeros((2, 2)), spread=spread)
     with pytest.raises(ValueError, match=r"^masks must have shape \(\?, 8, 8\), got \(1, 2, 4\)"):
         eager_stage("image.masks_to_original")(np.zeros((1, 2, 4)), GEOMETRIES[0])
     with pytest.raises(ValueError, match=r"^masks must have shape \(\?, 2, 4\), got \(1, 8, 8\)"):

@@ -82,6 +82,18 @@ def test_the_input_is_whole_greys_less_the_mean(film):
     assert geometry.window == (16, 0, 112, 128)
 
 
+def test_greys_of_each_film_alike(film):
+    config = small_config(image__spread=64)
+    pixels, geometry = model.prepare(film, config)
+    assert abs(pixels.mean()) < 1e-3 and pixels.std() == pytest.approx(64, rel=1e-4)
+    dim = model.prepare((film * 0.5).astype(np.uint8), config)[0]
+    np.testing.assert_allclose(dim, pixels, atol=2)  # but for the rounding of greys
+    colour = model.prepare(np.repeat(film[..., None], 3, axis=2), config)[0]
+    np.testing.assert_allclose(colour, pixels, atol=1e-3)
+    with pytest.raises(ValueError, match="has no image.spread"):
+        changed(config, convention="matterport")
+
+
 def test_anchors_are_a_pixel_shorter_in_matterports_frame():
     config = small_config()
     ours, theirs = model.anchors_of(config), model.anchors_of(changed(config, convention="matterport"))

@@ -15,7 +15,7 @@ from mini_rcnn.data.phantom_files import write_phantoms
 from mini_rcnn.data.prepared.shrink import TRUE_MASKS, unpack_masks
 from mini_rcnn.data.rsna import CLASSES, load_records
 from mini_rcnn.model import detect, prepare
-from mini_rcnn.stages.image import boxes_to_input, masks_to_input
+from mini_rcnn.stages.image import boxes_to_input, fit_to_square, masks_to_input
 from mini_rcnn.weights import load_weights
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -38,7 +38,7 @@ class Film(NamedTuple):
 class NetworkInput(NamedTuple):
     """A film as the network sees it, with the truth in the same pixels."""
 
-    pixels: np.ndarray  # (size, size, 3) float32, less the mean
+    pixels: np.ndarray  # (size, size, 3) float32, see `mini_rcnn.model.network_greys`
     grey: np.ndarray  # (size, size) uint8, to look at
     geometry: object  # mini_rcnn.stages.image.ImageGeometry
     boxes: np.ndarray  # (N, 4) float64, pixels of the input
@@ -93,7 +93,7 @@ class Lab:
     def _make_input(self, number):
         film = self.film(number)
         pixels, geometry = prepare(film.pixels, self.config)
-        grey = np.rint(pixels[..., 0] + self.config.image.mean[0]).astype(np.uint8)
+        grey = np.rint(fit_to_square(film.pixels, size=self.config.image.size)[0]).astype(np.uint8)
         boxes = boxes_to_input(film.boxes, geometry)
         masks = None if film.masks is None else masks_to_input(film.masks, geometry)
         return NetworkInput(pixels, grey, geometry, boxes, masks)

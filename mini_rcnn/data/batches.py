@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mini_rcnn.stages._check import one_of, whole_number
-from mini_rcnn.stages.image import boxes_to_input, normalise
+from mini_rcnn.stages.image import boxes_to_input, normalise, standardise
 
 from .epoch_order import change_rng, epoch_order
 from .errors import CacheError
@@ -23,7 +23,7 @@ class Batch(NamedTuple):
     """What the network takes and what it should find. B images, at most M boxes in each."""
 
     ids: tuple  # B strings
-    images: np.ndarray  # (B, size, size, 3) float32: grey, three times, minus the mean pixel
+    images: np.ndarray  # (B, size, size, 3) float32: grey, three times, minus the mean pixel or the film's own mean
     boxes: np.ndarray  # (B, M, 4) float32, pixels of the padded input; zeros beyond counts
     class_ids: np.ndarray  # (B, M) int64: 1 is pneumonia, 0 is no box
     masks: np.ndarray  # (B, M, 56, 56) bool, each mask cut to its box and brought to a grid of 56 by 56
@@ -55,11 +55,13 @@ class Batches:
         How many images the epoch has, the broken ones that are met only on the way included.
     """
 
-    def __init__(self, prepared, records, *, batch_size, start, drop_last, augmentation, masks, max_boxes, mean, epoch):
+    def __init__(
+        self, prepared, records, *, batch_size, start, drop_last, augmentation, masks, max_boxes, mean, epoch, spread
+    ):
         self.prepared, self.records = prepared, records
         self.batch_size, self.step = batch_size, start
         self.augmentation, self.mask_kind, self.seeds = augmentation, masks, epoch
-        self.max_boxes = max_boxes
+        self.max_boxes, self.spread = max_boxes, spread
         self.levels = normalise(np.arange(256)[None], mean=mean)[0]  # (256, C): what each grey level becomes
         self.n_images = len(records)
         self.n_steps = len(records) // batch_size if drop_last else -(-len(records) // batch_size)
@@ -107,11 +109,17 @@ class Batches:
         for i, example in enumerate(examples):
             counts[i] = count = len(example.boxes)
             boxes[i, :count], class_ids[i, :count], masks[i, :count] = example.boxes, 1, example.masks
-        images = np.take(self.levels, np.stack([example.image for example in examples]), axis=0)
+        images = np.stack([self.network_greys(example.image) for example in examples])
         lost = np.array([example.lost for example in examples], np.int64)
         return Batch(
             tuple(example.id for example in examples), images, boxes, class_ids, masks, counts, lost, self.step - 1
         )
+
+    def network_greys(self, image):
+        """Return an image (size, size) uint8 as the network wants it, (size, size, 3) float32."""
+        if self.spread is None:
+            return np.take(self.levels, image, axis=0)
+        return standardise(image, spread=self.spread)
 
     def note_broken(self, image_id, reason):
         """Keep and log that an image is broken; stop, with all the epoch's broken ones, when there are too many."""
@@ -159,6 +167,7 @@ def batches(
     hard_share=None,
     max_boxes=None,
     mean=MEAN_PIXEL,
+    spread=None,
 ):
     """Return the batches of one epoch.
 
@@ -189,6 +198,9 @@ def batches(
         M; the most boxes that a record has, and at least 1, by default.
     mean : three numbers
         Taken from the three equal channels.
+    spread : float, optional
+        In place of ``mean`` each image's own mean is taken away, after its augmentation, and its greys get this
+        standard deviation, see `mini_rcnn.stages.image.standardise`.
 
     Returns
     -------
@@ -237,6 +249,7 @@ def batches(
         masks=masks,
         max_boxes=max_boxes,
         mean=mean,
+        spread=spread,
         epoch=(seed, epoch),
     )
     made.absent = absent

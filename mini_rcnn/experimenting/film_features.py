@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mini_rcnn.stages.image import normalise
+from mini_rcnn.model import network_greys
 
 
 def pooled(feature):
@@ -30,7 +30,7 @@ def film_features(detector, prepared, ids):
 
     rows = []
     for image_id in ids:
-        pixels = normalise(prepared.image(image_id), mean=detector.config.image.mean)
+        pixels = network_greys(prepared.image(image_id), detector.config.image)
         trace = detector.run(*as_tensors(pixels, prepared.geometry(image_id).window))
         rows.append(pooled(trace["c5"]))
     return np.array(rows, dtype=np.float32)

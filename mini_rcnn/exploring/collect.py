@@ -14,10 +14,9 @@ import numpy as np
 from mini_rcnn.config import changed, to_dict
 from mini_rcnn.data.cache import open_prepared
 from mini_rcnn.data.dicom import read_image
-from mini_rcnn.model import anchors_of, found_on_film, prepare, run_stages
+from mini_rcnn.model import anchors_of, found_on_film, network_greys, prepare, run_stages
 from mini_rcnn.stages._check import unit_number, whole_number
 from mini_rcnn.stages.detections import Detections
-from mini_rcnn.stages.image import normalise
 from mini_rcnn.weights import checksum
 
 from .chunks import CHUNK, INDEX, RawError, chunk_path, read_chunk, read_masks, read_part, write_chunk, write_part
@@ -170,7 +169,7 @@ def reader_of(films, config):
         )
 
     def read(image_id):
-        pixels = normalise(films.image(image_id), mean=config.image.mean)
+        pixels = network_greys(films.image(image_id), config.image)
         return pixels, films.geometry(image_id)
 
     return read

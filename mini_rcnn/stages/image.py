@@ -241,6 +241,46 @@ def normalise(image, *, mean):
     return image.astype(np.float32) - mean.astype(np.float32)
 
 
+def standardise(image, *, spread, n_channels=3):
+    """Return a grey image less its own mean, its greys spread alike whatever its exposure was.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W)
+        Any real dtype.
+    spread : float
+        Standard deviation that the greys shall have.
+    n_channels : int, default 3
+        How often the result is repeated.
+
+    Returns
+    -------
+    standardised : ndarray of shape (H, W, n_channels), float32
+        Mean 0. An image of one grey is 0 everywhere; a standard deviation below one grey level counts as one.
+
+    Raises
+    ------
+    ValueError
+        If the image has another number of axes or a value that is not finite, or ``spread`` is not above 0.
+
+    Notes
+    -----
+    ``(x - mean) / std * spread``: TensorFlow's ``tf.image.per_image_standardization`` times ``spread``. Matterport
+    takes the same mean from every film, see `normalise`: a network then has to learn from its films that a darker film
+    shows no other lung. The padding counts, so a film that is not square has a little more spread.
+
+    Examples
+    --------
+    >>> standardise(np.array([[10, 30]]), spread=2.0, n_channels=1)[..., 0]
+    array([[-2.,  2.]], dtype=float32)
+    """
+    image = shaped("image", pixels_array("image", image), (None, None)).astype(np.float64)
+    if not spread > 0:
+        raise ValueError(f"spread must be above 0, got {spread!r}")
+    greys = (image - image.mean()) * (spread / max(image.std(), 1.0))
+    return np.repeat(greys.astype(np.float32)[:, :, None], n_channels, axis=2)
+
+
 def boxes_to_input(boxes, geometry):
     """Return boxes of the original image in pixels of the padded network input.
 

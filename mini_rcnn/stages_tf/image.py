@@ -77,6 +77,15 @@ def normalise(image, *, mean):
     return tf.cast(image, tf.float32) - tf.constant(mean, tf.float32)
 
 
+def standardise(image, *, spread, n_channels=3):
+    """Return a grey image less its mean, greys spread alike, (H, W, C); see `mini_rcnn.stages.image.standardise`."""
+    image = tf.cast(shaped("image", pixels_tensor("image", image), (None, None)), tf.float64)
+    if not spread > 0:
+        raise ValueError(f"spread must be above 0, got {spread!r}")
+    factor = spread / tf.maximum(tf.math.reduce_std(image), 1)
+    return tf.repeat(tf.cast((image - tf.reduce_mean(image)) * factor, tf.float32)[:, :, None], n_channels, axis=2)
+
+
 def boxes_to_input(boxes, geometry):
     """Return boxes of the original in pixels of the input, float64; see `mini_rcnn.stages.image.boxes_to_input`."""
     boxes = tf.cast(boxes_tensor("boxes", boxes), tf.float64)

@@ -93,6 +93,7 @@ class Feed:
             masks=self.training.masks,
             max_boxes=self.max_boxes,
             mean=self.config.image.mean,
+            spread=self.config.image.spread,
             **options,
         )
 

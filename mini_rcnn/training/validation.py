@@ -11,8 +11,7 @@ from mini_rcnn.config import changed
 from mini_rcnn.metrics.counts import healthy_marked_share
 from mini_rcnn.metrics.detection_set import detection_set
 from mini_rcnn.metrics.rsna_sets import rsna_by_threshold
-from mini_rcnn.model import anchors_of, found_on_film, run_stages
-from mini_rcnn.stages.image import normalise
+from mini_rcnn.model import anchors_of, found_on_film, network_greys, run_stages
 from mini_rcnn.stages_tf.model import TENSORFLOW
 from mini_rcnn.weights import WeightsError
 
@@ -73,7 +72,7 @@ class Scorer:
     def detect(self, record):
         """Return a film's truth, and the boxes and scores that are found, pixels of the film."""
         geometry = self.prepared.geometry(record.id)
-        pixels = normalise(self.prepared.image(record.id), mean=self.config.image.mean)
+        pixels = network_greys(self.prepared.image(record.id), self.config.image)
         window = tf.constant(np.asarray(geometry.window, np.float32))
         refined = tf.nest.map_structure(lambda one: one.numpy(), self.run(tf.constant(pixels), window))
         no_masks = np.zeros((len(refined.scores), 1, 1, self.config.n_classes), np.float32)
