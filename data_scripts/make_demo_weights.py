@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from mini_rcnn.data.dicom import read_image  # noqa: E402
 from mini_rcnn.data.files import sha256_of, write_json  # noqa: E402
-from mini_rcnn.data.phantom_files import write_phantoms  # noqa: E402
+from mini_rcnn.data.phantom_files import command_of, write_phantoms  # noqa: E402
 from mini_rcnn.data.rsna import load_records  # noqa: E402
 from mini_rcnn.metrics.rsna import rsna_score  # noqa: E402
 from mini_rcnn.train import main as train  # noqa: E402
@@ -77,20 +77,21 @@ def main(argv=None):
     unseen = options.run / "unseen"
     write_phantoms(unseen, options.unseen, seed=UNSEEN_SEED)
     weights, config, facts = load_weights(path)
+    demo = find_preset("demo")
     run = json.loads((options.run / "run.json").read_text(encoding="utf-8"))
     import tensorflow as tf
 
     told = {
         "command": "python data_scripts/make_demo_weights.py --out mini_rcnn",
         "train": run["command"],
-        "data": f"python3 lab.py data phantoms --images {find_preset('demo').phantoms} --seed {run['seed']}",
+        "data": command_of(demo.phantoms, seed=run["seed"], more_ill=demo.more_ill),
         "data_sha256": run["data_sha256"],
         "trained_with": run["versions"],
         "scored_with": {"python": platform.python_version(), "tensorflow": tf.__version__},
         "weights_sha256": sha256_of(path),
         "facts": facts,
         "unseen": {
-            "command": f"python3 lab.py data phantoms --images {options.unseen} --seed {UNSEEN_SEED}",
+            "command": command_of(options.unseen, seed=UNSEEN_SEED),
             "phantoms_sha256": sha256_of(unseen / "phantoms.json"),
             **score_on(unseen, weights, config),
         },

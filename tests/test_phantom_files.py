@@ -302,6 +302,39 @@ def test_other_phantoms_are_kept_unless_told(drawn, tmp_path, asked):
     assert after == content_of(tmp_path / "new")
 
 
+def test_more_ill_films_are_drawn_on_top(drawn, tmp_path):
+    write(tmp_path / "grown")
+    assert write(tmp_path / "grown", more_ill=3) == (tmp_path / "grown", 3, 12)
+    write(tmp_path / "grown", more_ill=5)
+    write(tmp_path / "new", more_ill=5)
+    assert content_of(tmp_path / "grown") == content_of(tmp_path / "new")
+    manifest = json.loads((tmp_path / "new" / MANIFEST).read_text())
+    assert (manifest["images"], manifest["more_ill"], len(manifest["films"])) == (12, 5, 17)
+    assert manifest["command"] == "python3 lab.py data phantoms --images 12 --more-ill 5 --seed 1"
+    assert all(film["boxes"] for film in manifest["films"][12:])
+
+
+@pytest.mark.parametrize("asked", [{}, {"more_ill": 2}, {"n_images": 13, "more_ill": 5}, {"n_images": 20}])
+def test_more_ill_films_of_another_set_are_kept_unless_told(drawn, tmp_path, asked):
+    """With more images as they come, others follow them: the more ill ones that are there belong to no such set."""
+    write(tmp_path / "there", more_ill=5)
+    before = content_of(tmp_path / "there")
+    with pytest.raises(DataError, match=r"holds other phantoms \(images 12, seed 1, more_ill 5.*--replace"):
+        write(tmp_path / "there", **asked)
+    assert content_of(tmp_path / "there") == before
+    write(tmp_path / "there", replace=True, **asked)
+    write(tmp_path / "new", **asked)
+    assert content_of(tmp_path / "there") == content_of(tmp_path / "new")
+
+
+def test_a_manifest_from_before_there_were_more_ill_films_is_read(drawn, tmp_path):
+    write(tmp_path)
+    manifest = json.loads((tmp_path / MANIFEST).read_text())
+    del manifest["more_ill"]
+    (tmp_path / MANIFEST).write_text(json.dumps(manifest))
+    assert write(tmp_path, 13) == (tmp_path, 1, 12)
+
+
 def test_a_new_way_of_drawing_is_not_mixed_with_the_old(monkeypatch, drawn, tmp_path):
     write(tmp_path)
     monkeypatch.setattr(phantom_files, "drawing_version", lambda: "another")

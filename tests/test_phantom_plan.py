@@ -125,6 +125,16 @@ def test_a_small_set_is_the_beginning_of_a_large_one(plans, n_images):
     assert plan_phantoms(n_images, seed=3) == plans[:n_images]
 
 
+@pytest.mark.parametrize("n_images", [0, 1, 99, 100])
+def test_more_ill_ones_are_the_next_patients(plans, n_images):
+    """What follows the set, without the healthy and without those patients who have images in it already."""
+    found = plan_phantoms(n_images, seed=3, more_ill=40)
+    patients = {plan.patient for plan in plans[:n_images]}
+    wanted = [plan for plan in plans[n_images:] if plan.class_name == OPACITY and plan.patient not in patients]
+    assert found == plans[:n_images] + wanted[:40]
+    assert len({plan.image_id for plan in found}) == n_images + 40
+
+
 def test_both_environments_plan_the_same():
     text = repr(plan_phantoms(300, seed=1))
     assert (
@@ -142,6 +152,12 @@ def test_bad_numbers_are_refused(n_images, seed):
 
 def test_numpy_numbers_are_taken():
     assert plan_phantoms(np.int64(2), seed=np.uint8(3)) == plan_phantoms(2, seed=3)
+
+
+@pytest.mark.parametrize("more_ill", [-1, 1.5, "3", True, None])
+def test_bad_numbers_of_more_ill_ones_are_refused(more_ill):
+    with pytest.raises(ValueError, match=r"more_ill must be a whole number.*got "):
+        plan_phantoms(3, seed=0, more_ill=more_ill)
 
 
 @needs_tables

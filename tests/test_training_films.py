@@ -14,7 +14,7 @@ from mini_rcnn.data.splits import side_records
 from mini_rcnn.training.films import draw_films, folder_of
 from mini_rcnn.training.presets import PRESETS
 
-FEW = replace(PRESETS["demo"], phantoms=12)
+FEW = replace(PRESETS["demo"], phantoms=12, more_ill=0)
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +35,19 @@ def test_phantoms_are_drawn_split_and_taken_again():
     assert folder_of("phantoms", FEW, seed=3, quiet=True, tell=said.append) == folder
     assert films == {path: path.stat().st_mtime_ns for path in folder.rglob("*.dcm")}
     assert str(folder) in said[0]
+
+
+def test_more_ill_films_are_in_train_and_the_others_are_split_as_without_them():
+    sides, records = [], []
+    for preset in (FEW, replace(FEW, more_ill=4)):
+        folder = folder_of("phantoms", preset, seed=3, quiet=True, tell=lambda text: None)
+        records.append({record.id: record for record in load_records(folder)})
+        split = load_split(folder, list(records[-1].values()))
+        sides.append({side: set(split.sides[side]) for side in ("train", "validation", "test")})
+    extra = set(records[1]) - set(records[0])
+    assert len(extra) == 4 and all(len(records[1][image_id].boxes) for image_id in extra)
+    assert sides[1] == {**sides[0], "train": sides[0]["train"] | extra}
+    assert not {records[1][name].patient for name in extra} & {one.patient for one in records[0].values()}
 
 
 def test_other_numbers_and_seeds_have_folders_of_their_own():

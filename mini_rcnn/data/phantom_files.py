@@ -146,6 +146,16 @@ def write_tables(folder, films):
     )
 
 
+def command_of(n_images, *, seed, more_ill=0):
+    """Return the command that draws a set.
+
+    >>> command_of(400, seed=1)
+    'python3 lab.py data phantoms --images 400 --seed 1'
+    """
+    more = f" --more-ill {int(more_ill)}" if more_ill else ""
+    return f"python3 lab.py data phantoms --images {int(n_images)}{more} --seed {int(seed)}"
+
+
 def check_disk(folder, n_films):
     """Raise DataError unless the disk has room for so many films."""
     there = next(path for path in [folder, *folder.parents] if path.exists())
@@ -157,7 +167,7 @@ def check_disk(folder, n_films):
         )
 
 
-def write_phantoms(folder, n_images, *, seed, workers=None, quiet=False, replace=False):
+def write_phantoms(folder, n_images, *, seed, more_ill=0, workers=None, quiet=False, replace=False):
     """Draw phantoms into a folder in Kaggle's layout.
 
     Parameters
@@ -169,6 +179,8 @@ def write_phantoms(folder, n_images, *, seed, workers=None, quiet=False, replace
         0 or more.
     seed : int
         0 or more.
+    more_ill : int, default 0
+        How many films with opacities on top, see `plan_phantoms`.
     workers : int, optional
         Processes; every usable core by default. The files do not depend on it.
     quiet : bool, default False
@@ -183,7 +195,7 @@ def write_phantoms(folder, n_images, *, seed, workers=None, quiet=False, replace
     Raises
     ------
     ValueError
-        If ``n_images`` or ``seed`` is no whole number or is negative.
+        If ``n_images``, ``seed`` or ``more_ill`` is no whole number or is negative.
     DataError
         If the folder holds something else, or the disk is too small.
 
@@ -192,8 +204,8 @@ def write_phantoms(folder, n_images, *, seed, workers=None, quiet=False, replace
     The manifest, ``phantoms.json``, is written last: a folder without it is unfinished. The same seed and number give
     the same bytes in one environment; across environments the same tables, and pixels within one grey level.
     """
-    folder, plans = Path(folder), plan_phantoms(n_images, seed=seed)
-    facts = {"seed": int(seed), "images": int(n_images), "version": drawing_version()}
+    folder, plans = Path(folder), plan_phantoms(n_images, seed=seed, more_ill=more_ill)
+    facts = dict(seed=int(seed), images=int(n_images), more_ill=int(more_ill), version=drawing_version())
     prepare_folder(folder, facts, replace=replace)
     done = films_there(folder, plans)
     tasks = [(str(folder), plan) for plan in plans if plan.image_id not in done]
@@ -207,7 +219,7 @@ def write_phantoms(folder, n_images, *, seed, workers=None, quiet=False, replace
         films = [done[plan.image_id] for plan in plans]
         (folder / FILMS).mkdir(exist_ok=True)
         write_tables(folder, films)
-        command = f"python3 lab.py data phantoms --images {int(n_images)} --seed {int(seed)}"
+        command = command_of(n_images, seed=seed, more_ill=more_ill)
         write_json(folder / MANIFEST, {**facts, "command": command, "statement": STATEMENT, "films": films})
     journal.remove()
     remove_leftovers(folder)
@@ -231,6 +243,9 @@ def make_parser():
         epilog="example: python3 lab.py data phantoms --images 400 --seed 1",
     )
     parser.add_argument("--images", type=natural, default=400, metavar="N", help="how many films (default 400)")
+    parser.add_argument(
+        "--more-ill", type=natural, default=0, metavar="N", help="films with opacities on top, to learn from (default 0)"
+    )
     parser.add_argument("--seed", type=natural, default=1, metavar="N", help="which ones (default 1)")
     parser.add_argument(
         "--to", type=Path, default=Path("data", "phantoms"), metavar="FOLDER", help="default: %(default)s"
@@ -244,7 +259,12 @@ def main(argv=None):
     """Draw phantoms as the arguments say and return the exit code."""
     options = make_parser().parse_args(argv)
     written = write_phantoms(
-        options.to, options.images, seed=options.seed, workers=options.workers or None, replace=options.replace
+        options.to,
+        options.images,
+        seed=options.seed,
+        more_ill=options.more_ill,
+        workers=options.workers or None,
+        replace=options.replace,
     )
     kept = f", {written.kept} were there" if written.kept else ""
     print(f"{written.folder}: {written.drawn} films drawn{kept}. See {MANIFEST} for what is on each.")

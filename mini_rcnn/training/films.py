@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from mini_rcnn.data.cache import open_prepared, prepare_folder
 from mini_rcnn.data.errors import CacheError, DataError
 from mini_rcnn.data.phantom_files import write_phantoms
+from mini_rcnn.data.phantoms.phantom_plan import plan_phantoms
 from mini_rcnn.data.rsna import load_records
 from mini_rcnn.data.split_files import load_split, split_path, write_split
-from mini_rcnn.data.splits import FRACTIONS, side_records, split_by_patient
+from mini_rcnn.data.splits import FRACTIONS, fingerprint_of, side_records, split_by_patient
 
 from .feed import Data
 
@@ -18,12 +20,19 @@ SPLIT_SEED = 1  # as of ``data split``
 DRAWN_FRACTIONS = (0.85, 0.15, 0.0)  # of phantoms drawn for a training: more, never seen, are drawn to test with
 
 
-def draw_films(n_images, *, seed, quiet=False, tell=print):
-    """Return a folder of phantoms to learn from, drawn or taken where they are there, and split by patient."""
-    folder = Path("data", f"phantoms-{n_images}-{seed}")
-    tell(f"{folder}: {n_images} phantoms are drawn, or taken where they are there.")
-    write_phantoms(folder, n_images, seed=seed, quiet=quiet)
-    split_if_new(folder, load_records(folder), fractions=DRAWN_FRACTIONS, tell=tell)
+def draw_films(n_images, *, seed, more_ill=0, quiet=False, tell=print):
+    """Return a folder of phantoms to learn from, drawn or taken where they are there, and split by patient.
+
+    Those that are more ill than patients are, see `plan_phantoms`, all go to train: a threshold is chosen on films as
+    they come.
+    """
+    more = f"-{more_ill}-more-ill" if more_ill else ""
+    folder = Path("data", f"phantoms-{n_images}{more}-{seed}")
+    tell(f"{folder}: {n_images + more_ill} phantoms are drawn, or taken where they are there.")
+    write_phantoms(folder, n_images, seed=seed, more_ill=more_ill, quiet=quiet)
+    records, first = load_records(folder), {plan.image_id for plan in plan_phantoms(n_images, seed=seed)}
+    others = [record.id for record in records if record.id not in first]
+    split_if_new(folder, records, fractions=DRAWN_FRACTIONS, to_train=others, tell=tell)
     return folder
 
 
@@ -42,14 +51,17 @@ def folder_of(name, preset, *, seed, quiet=False, tell=print):
         raise DataError(f"{name}: there is no such folder. Draw films: --data {PHANTOMS}")
     if preset is None or preset.phantoms is None:
         raise DataError(f"--data {PHANTOMS} needs a preset that says how many films to draw")
-    return draw_films(preset.phantoms, seed=seed, quiet=quiet, tell=tell)
+    return draw_films(preset.phantoms, seed=seed, more_ill=preset.more_ill, quiet=quiet, tell=tell)
 
 
-def split_if_new(folder, records, *, fractions=FRACTIONS, tell=print):
-    """Write a folder's split by patient, unless it has one."""
+def split_if_new(folder, records, *, fractions=FRACTIONS, to_train=(), tell=print):
+    """Write a folder's split by patient, unless it has one; images of these ids, of other patients, are in train."""
     path = split_path(folder, "patient")
     if not path.exists():
-        write_split(path, split_by_patient(records, seed=SPLIT_SEED, fractions=fractions, name="patient"))
+        dealt = [record for record in records if record.id not in set(to_train)]
+        split = split_by_patient(dealt, seed=SPLIT_SEED, fractions=fractions, name="patient")
+        train = tuple(sorted([*split.train, *to_train]))
+        write_split(path, replace(split, train=train, fingerprint=fingerprint_of(records)))
         tell(f"{path}: made, by patient, seed {SPLIT_SEED}.")
 
 

@@ -49,7 +49,8 @@ class Preset:
     training: TrainingConfig
     source: str  # where the numbers come from
     cost: str  # time and memory, and on what
-    phantoms: int | None = None  # how many films ``--data phantoms`` draws
+    phantoms: int | None = None  # how many films ``--data phantoms`` draws, ill and healthy as they come
+    more_ill: int = 0  # films with opacities that it draws on top, to learn from
 
 
 SLIDES = Preset(

@@ -15,6 +15,7 @@ from .phantom_plan import plan_phantoms
 MANIFEST = "phantoms.json"
 JOURNAL = "phantoms.unfinished.jsonl"  # what a run has drawn so far, a line each; gone when it is finished
 MASKS = "stage_2_train_masks"
+FACTS = ("images", "seed", "more_ill", "version")  # of a run, see `prepare_folder`
 NOT_DRAWING = ("phantom_files.py", "phantom_folder.py", "phantom_statistics.py", "phantom_measures.py")
 
 
@@ -65,7 +66,7 @@ def read_journal(folder):
             if "files" in content:
                 films.append(content)
             else:
-                facts = content
+                facts = {"more_ill": 0, **content}
     return facts, films
 
 
@@ -82,7 +83,7 @@ def read_manifest(folder):
         return None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return {key: content[key] for key in ("seed", "images", "version", "films")}
+        return {key: content.get(key, 0) if key == "more_ill" else content[key] for key in (*FACTS, "films")}
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: is not the manifest of phantoms. Choose another folder with --to.") from error
 
@@ -129,8 +130,8 @@ def film_files(folder, image_id):
 def ids_before(folder):
     """Return the ids that earlier runs wrote or may have written: a kill may come between a film and the journal."""
     facts = read_journal(folder)[0]
-    planned = [plan.image_id for plan in plan_phantoms(facts["images"], seed=facts["seed"])] if facts else []
-    return {*films_known(folder), *planned}
+    plans = plan_phantoms(facts["images"], seed=facts["seed"], more_ill=facts["more_ill"]) if facts else []
+    return {*films_known(folder), *(plan.image_id for plan in plans)}
 
 
 def refuse_strangers(folder, ids):
@@ -170,15 +171,15 @@ def prepare_folder(folder, facts, *, replace=False):
     ----------
     folder : Path
     facts : dict
-        ``seed``, ``images`` and ``version`` of what is to be written.
+        ``seed``, ``images``, ``more_ill`` and ``version`` of what is to be written.
     replace : bool, default False
         Remove phantoms that are there and do not fit.
 
     Raises
     ------
     DataError
-        If the folder holds anything but phantoms, or phantoms of another seed or drawing or more of them, and
-        ``replace`` is not set.
+        If the folder holds anything but phantoms, or phantoms of another seed or drawing, more of them, or more ill
+        ones that began elsewhere, and ``replace`` is not set.
     """
     folder = Path(folder)
     if not folder.exists():
@@ -194,11 +195,11 @@ def prepare_folder(folder, facts, *, replace=False):
     ids = ids_before(folder)
     refuse_strangers(folder, ids)
     differs = [name for name in ("seed", "version") if before[name] != facts[name]]
-    if before["images"] > facts["images"]:
+    moved = before["more_ill"] and before["images"] != facts["images"]  # then other films are the more ill ones
+    if before["images"] > facts["images"] or before["more_ill"] > facts["more_ill"] or moved:
         differs.append("images")
     if differs and not replace:
-        there = ", ".join(f"{name} {before[name]}" for name in ("images", "seed", "version"))
-        asked = ", ".join(f"{name} {facts[name]}" for name in ("images", "seed", "version"))
+        there, asked = (", ".join(f"{name} {run[name]}" for name in FACTS) for run in (before, facts))
         raise DataError(
             f"{folder}: holds other phantoms ({there}) than asked for ({asked}). "
             "Choose another folder with --to, or remove them with --replace."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from operator import index as as_index
 
@@ -175,8 +176,23 @@ def whole_number(name, value):
     return number
 
 
-def plan_phantoms(n_images, *, seed):
-    """Plan a set of phantoms as RSNA's challenge is made up.
+def plans_without_end(seed):
+    """Yield the plan of one image after the other, the images of a patient together."""
+    starts = np.random.default_rng([seed, 0]).random(3)
+    drawn, places = np.zeros(3, np.int64), itertools.count()
+    for number in itertools.count():
+        patient = draw_patient(seed, number, starts[0])
+        for _ in range(patient["n_images"]):
+            rng = np.random.default_rng([seed, 2, next(places)])
+            chosen = draw_class(rng, patient, drawn)
+            place = int(drawn[chosen]) - 1
+            view = "AP" if evenly(starts[1], place, SILVER) < AP_SHARE[CLASSES[chosen]] else "PA"
+            count = 1 + place_in(IMAGES_BY_BOXES, evenly(starts[2], place, GOLDEN))
+            yield draw_image(rng, patient, CLASSES[chosen], view, count if CLASSES[chosen] == OPACITY else 0)
+
+
+def plan_phantoms(n_images, *, seed, more_ill=0):
+    """Plan a set of phantoms as RSNA's challenge is made up, and more ill ones to learn from if they are wanted.
 
     Parameters
     ----------
@@ -185,16 +201,20 @@ def plan_phantoms(n_images, *, seed):
     seed : int
         0 or more. The plan of an image depends on the seed and on its place alone, so a set of 100 is the beginning of
         the set of 400 with the same seed.
+    more_ill : int, default 0
+        0 or more. After the first ``n_images`` the plan goes on with the next patient, and of what follows only the
+        images with opacities are kept, so many of them.
 
     Returns
     -------
     plans : list of PhantomPlan
-        The images of a patient one after another; the last patient may have fewer than it would have.
+        The images of a patient one after another, then the ill ones of others; the last patient of either part may
+        have fewer than it would have.
 
     Raises
     ------
     ValueError
-        If ``n_images`` or ``seed`` is no whole number or is negative.
+        If ``n_images``, ``seed`` or ``more_ill`` is no whole number or is negative.
 
     Notes
     -----
@@ -210,18 +230,12 @@ def plan_phantoms(n_images, *, seed):
     [131, 176, 93]
     >>> plans[:100] == plan_phantoms(100, seed=1)
     True
+    >>> [plan.class_name for plan in plan_phantoms(100, seed=1, more_ill=2)[100:]]
+    ['Lung Opacity', 'Lung Opacity']
     """
     n_images, seed = whole_number("n_images", n_images), whole_number("seed", seed)
-    starts = np.random.default_rng([seed, 0]).random(3)
-    plans, drawn, number = [], np.zeros(3, np.int64), 0
-    while len(plans) < n_images:
-        patient = draw_patient(seed, number, starts[0])
-        number += 1
-        for _ in range(min(patient["n_images"], n_images - len(plans))):
-            rng = np.random.default_rng([seed, 2, len(plans)])
-            chosen = draw_class(rng, patient, drawn)
-            place = int(drawn[chosen]) - 1
-            view = "AP" if evenly(starts[1], place, SILVER) < AP_SHARE[CLASSES[chosen]] else "PA"
-            count = 1 + place_in(IMAGES_BY_BOXES, evenly(starts[2], place, GOLDEN))
-            plans.append(draw_image(rng, patient, CLASSES[chosen], view, count if CLASSES[chosen] == OPACITY else 0))
-    return plans
+    more_ill, endless = whole_number("more_ill", more_ill), plans_without_end(seed)
+    plans = list(itertools.islice(endless, n_images))
+    known = plans[-1].patient if plans else None  # the last patient's other images are nobody's
+    ill = (plan for plan in endless if plan.class_name == OPACITY and plan.patient != known)
+    return plans + list(itertools.islice(ill, more_ill))
