@@ -163,6 +163,7 @@ def test_structure_is_what_changes_the_shapes_of_weights():
     }
     others.update({"convention": "matterport", "targets.negatives": "skip", "targets.max_mask_rois": 4})
     others.update({"anchors.strides": (4, 8, 16, 32, 32), "anchors.scales": (1, 2, 3, 4, 5), "image.size": 512})
+    others["image.spread"] = 64.0
     before = shapes_of(Config())
     for name in all_names():
         if name.startswith("training."):

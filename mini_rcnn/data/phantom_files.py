@@ -244,7 +244,7 @@ def make_parser():
     )
     parser.add_argument("--images", type=natural, default=400, metavar="N", help="how many films (default 400)")
     parser.add_argument(
-        "--more-ill", type=natural, default=0, metavar="N", help="films with opacities on top, to learn from (default 0)"
+        "--more-ill", type=natural, default=0, metavar="N", help="films with opacities on top, to learn from (none)"
     )
     parser.add_argument("--seed", type=natural, default=1, metavar="N", help="which ones (default 1)")
     parser.add_argument(

@@ -17,7 +17,7 @@ from .feed import Data
 
 PHANTOMS = "phantoms"
 SPLIT_SEED = 1  # as of ``data split``
-DRAWN_FRACTIONS = (0.85, 0.15, 0.0)  # of phantoms drawn for a training: more, never seen, are drawn to test with
+DRAWN_FRACTIONS = (0.8, 0.2, 0.0)  # of phantoms drawn for a training: more, never seen, are drawn to test with
 
 
 def draw_films(n_images, *, seed, more_ill=0, quiet=False, tell=print):
