@@ -335,8 +335,8 @@ for name, epoch in ((f"best, epoch {best + 1}", best), ("last, epoch 16", -1)):
 #
 # </details>
 #
-# The demo's own training has 1,280 films, each changed at random whenever it is shown (lab 09). It does not get that
-# far:
+# A training of the demo's network has more than a thousand films, here 1,280, each changed at random whenever it is
+# shown (lab 09). It does not get that far:
 
 # %% id="demo-curves"
 curves = [(name, with_statistics[f"{name}_total"]) for name in ("train", "validation")]

@@ -20,11 +20,10 @@ SPLIT_SEED = 1  # as of ``data split``
 DRAWN_FRACTIONS = (0.8, 0.2, 0.0)  # of phantoms drawn for a training: more, never seen, are drawn to test with
 
 
-def draw_films(n_images, *, seed, more_ill=0, quiet=False, tell=print):
+def draw_films(n_images, *, seed, more_ill=0, fractions=DRAWN_FRACTIONS, quiet=False, tell=print):
     """Return a folder of phantoms to learn from, drawn or taken where they are there, and split by patient.
 
-    Those that are more ill than patients are, see `plan_phantoms`, all go to train: a threshold is chosen on films as
-    they come.
+    The ``more_ill`` ones on top, see `plan_phantoms`, all go to train: a threshold is chosen on films as they come.
     """
     more = f"-{more_ill}-more-ill" if more_ill else ""
     folder = Path("data", f"phantoms-{n_images}{more}-{seed}")
@@ -32,7 +31,7 @@ def draw_films(n_images, *, seed, more_ill=0, quiet=False, tell=print):
     write_phantoms(folder, n_images, seed=seed, more_ill=more_ill, quiet=quiet)
     records, first = load_records(folder), {plan.image_id for plan in plan_phantoms(n_images, seed=seed)}
     others = [record.id for record in records if record.id not in first]
-    split_if_new(folder, records, fractions=DRAWN_FRACTIONS, to_train=others, tell=tell)
+    split_if_new(folder, records, fractions=fractions, to_train=others, tell=tell)
     return folder
 
 
