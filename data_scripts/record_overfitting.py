@@ -33,7 +33,8 @@ def record(folder, out):
     from mini_rcnn.training.start import random_start, record_statistics
     from mini_rcnn.training.step import Learner
 
-    config = changed(DEMO.config, image__spread=None, proposals__max_training_proposals=200)  # learns by heart sooner
+    before = {"image__spread": None, "proposals__max_training_proposals": 200, "targets__max_rois": 48}
+    config = changed(DEMO.config, **before)  # as the preset once was: it learns by heart sooner
     stages = (Stage(EPOCHS, 0.002),)
     plain = {"average": 0.0, "choose_threshold": False, "augmentation": "none"}
     training = changed_training(DEMO.training, stages=stages, steps=STEPS, **plain)

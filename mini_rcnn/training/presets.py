@@ -115,14 +115,14 @@ DEMO = Preset(
         proposals__rpn_channels=48,
         proposals__pre_nms_limit=600,
         proposals__max_proposals=100,
-        proposals__max_training_proposals=48,  # the ones that look most like an opacity: there is more to learn from
+        proposals__max_training_proposals=32,  # the heads learn from those that look most like an opacity
         heads__box_units=128,
         heads__mask_channels=32,
         detections__iou_threshold=0.3,
         detections__max_detections=10,
         targets__max_anchors=64,
         targets__anchor_positive_iou=0.6,
-        targets__max_rois=48,
+        targets__max_rois=32,
         targets__max_mask_rois=4,  # masks of all objects, up to 15 of an image, took a fifth of a step
     ),
     TrainingConfig(
