@@ -20,7 +20,7 @@ from .data.errors import DataError
 from .detecting.inputs import films_of, read_network, truth_of
 from .detecting.results import film_result, write_detections, write_submission
 from .metrics.rsna import rsna_score
-from .weights import WeightsError
+from .weights import WeightsError, blaming
 
 EXAMPLE = """examples:
   python3 lab.py detect film.dcm                               with the demo's weights
@@ -88,10 +88,8 @@ def named(find, file):
     """Return a function that finds the same, and names the file where its weights turn out to be of no use."""
 
     def find_or_tell(film):
-        try:
+        with blaming(file):
             return find(film)
-        except WeightsError as error:
-            raise WeightsError(f"{file}: {error}") from None
 
     return find_or_tell
 

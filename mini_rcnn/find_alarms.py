@@ -22,6 +22,7 @@ from .detect import unit
 from .detecting.inputs import read_network
 from .train import number_of
 from .verbs import in_one_line
+from .weights import blaming
 
 NAME = "python3 lab.py alarms"
 EPILOG = """examples:
@@ -98,7 +99,8 @@ def run(options):
     records = usable(records, films, folder, tell=tell)
     plans = plans_of(folder, tell=tell)
     bar = lambda items: tqdm(items, unit="film", file=sys.stderr, disable=options.quiet)  # noqa: E731
-    seen = look_at(films, records, network.weights, network.config, above=options.above, progress=bar)
+    with blaming(network.file):
+        seen = look_at(films, records, network.weights, network.config, above=options.above, progress=bar)
     told = explain(
         records, seen, lambda record: scene_of(plans[record.id], boxes=record.boxes) if record.id in plans else None,
         above=options.above,

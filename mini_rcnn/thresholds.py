@@ -57,23 +57,24 @@ def films_of(text):
     return Path(folder), everyone, records
 
 
-def look(text, weights, config, out, *, quiet):
+def look(text, weights, config, options):
     """Return what a network says of films before any threshold, and their truth by id."""
     from tqdm import tqdm
 
     from .exploring.collect import collect
     from .exploring.raw import open_raw
     from .training.films import prepared_of
-    from .weights import checksum
+    from .weights import blaming, checksum
 
     folder, everyone, records = films_of(text)
-    prepared = prepared_of(folder, everyone, size=config.image.size, quiet=quiet)
+    prepared = prepared_of(folder, everyone, size=config.image.size, quiet=options.quiet)
     records = [record for record in records if record.id in prepared]
     if not records:
         raise DataError(f"{text}: no film of it is there")
     name = text.replace(":", "-").strip("/\\").replace("/", "-").replace("\\", "-")
-    where = out / f"{checksum(weights)[:12]}-{name}"
-    with tqdm(total=len(records), desc=text, disable=quiet, leave=False) as bar:
+    where = options.out / f"{checksum(weights)[:12]}-{name}"
+    bar = tqdm(total=len(records), desc=text, disable=options.quiet, leave=False)
+    with bar, blaming(options.weights):
         path = collect(
             prepared, [record.id for record in records], weights, config, where,
             progress=lambda done, total: bar.update(done - bar.n),
@@ -88,7 +89,7 @@ def run(options):
     from .weights import load_weights
 
     weights, config, _ = load_weights(options.weights)
-    raw, truths = look(options.data, weights, config, options.out, quiet=options.quiet)
+    raw, truths = look(options.data, weights, config, options)
     rows = [Settings(), *SLIDES]
     said = ["The first row is the network's own, the next three are the slides'; in brackets, what changes."]
     if options.search_on:
@@ -96,7 +97,7 @@ def run(options):
             raise ValueError(
                 "--search-on must be other films than --data: what is chosen on films looks too good there"
             )
-        other, other_truths = look(options.search_on, weights, config, options.out, quiet=options.quiet)
+        other, other_truths = look(options.search_on, weights, config, options)
         choice = search(other, other_truths, most_marked=options.most_marked)
         found = choice.outcome
         rows.append(found.settings)

@@ -139,7 +139,10 @@ def train(options):
     preset, config, training = settings_of(options)
     if options.out is None:
         raise ValueError("--out is missing: the folder of the run")
-    from .training import devices, films, run_folder
+    from .training import run_folder
+
+    run_folder.check_place(options.out, resume=options.resume)  # before TensorFlow is imported and films are drawn
+    from .training import devices, films
     from .training.checkpoints import check_fits, newest_checkpoint
     from .training.feed import Feed, fingerprint
     from .training.loop import CHECKPOINTS, Loop, Progress
@@ -214,7 +217,7 @@ def main(argv=None):
         with watched(last_words(options)):
             return train(options)
     except KeyboardInterrupt:
-        print(f"\nStopped. To go on: python3 lab.py train --out {options.out} --resume", file=sys.stderr)
+        print(f"\n{stopped_text(options)}", file=sys.stderr)
         return 130
     except Exception as error:
         text = text_of(error, options)
@@ -222,6 +225,15 @@ def main(argv=None):
             raise
         print(f"python3 lab.py train: {text}", file=sys.stderr)
         return 1
+
+
+def stopped_text(options):
+    """Return what is said after Ctrl-C outside the steps, which end a run in order."""
+    from .training.run_folder import RUN
+
+    if options.out is None or not (options.out / RUN).exists():
+        return "Stopped before the run began: the same command begins it. Films that were drawn or prepared are kept."
+    return f"Stopped. To go on: python3 lab.py train --out {options.out} --resume"
 
 
 def last_words(options):

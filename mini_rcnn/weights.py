@@ -6,6 +6,7 @@ carries, and its ``load_weights(by_name=True)`` loads nothing, in silence, where
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -103,6 +104,15 @@ def load_weights(path):
     weights = {name: array.astype(np.float32) for name, array in arrays.items()}
     fit(path, weights, shapes_of(config))
     return weights, config, head["facts"]
+
+
+@contextlib.contextmanager
+def blaming(file):
+    """Name the file whose weights turn out to be of no use while a network of them runs."""
+    try:
+        yield
+    except WeightsError as error:
+        raise WeightsError(f"{file}: {error}") from None
 
 
 def read_archive(path, *, kind="weights file", form=FORMAT, version=VERSION, networks=1, error=WeightsError):

@@ -210,6 +210,26 @@ def test_start_weights_that_are_refused_leave_no_run(films, tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
+def stop_at_films(*_, **__):
+    raise KeyboardInterrupt
+
+
+def test_ctrl_c_before_the_run_began_names_no_resume(films, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("mini_rcnn.training.films.folder_of", stop_at_films)
+    assert train.main(arguments(films, tmp_path / "run")) == 130
+    err = capsys.readouterr().err
+    assert "Stopped before the run began" in err and "--resume" not in err and not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("name", "words"), [("run.json", "holds a run already"), ("notes.txt", "that are no run")])
+def test_a_folder_in_use_is_refused_before_films_are_drawn(films, tmp_path, monkeypatch, capsys, name, words):
+    monkeypatch.setattr("mini_rcnn.training.films.folder_of", stop_at_films)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / name).write_text("{}")
+    assert train.main(arguments(films, tmp_path / "run")) == 1
+    assert words in capsys.readouterr().err
+
+
 SLOWLY = """
 import signal, sys, time
 sys.path.insert(0, "tests")

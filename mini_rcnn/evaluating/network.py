@@ -8,6 +8,7 @@ import warnings
 from typing import NamedTuple
 
 from mini_rcnn.data.errors import DataError
+from mini_rcnn.weights import blaming
 
 LEAST_SCORE = 0.05  # what a network is asked for: curves need what lies below its threshold
 
@@ -61,13 +62,14 @@ def look(path, folder, side, *, quiet=False, tell=print):
     records = [record for record in side.records if record.id in prepared]
     if not records:
         raise DataError(f"{folder}: none of the films of the side {side.name!r} could be prepared.")
-    scorer.detect(records[0])  # builds the graph
     found, seconds = {}, {}
-    for record in progress(records, quiet):
-        begun = time.perf_counter()
-        _, boxes, scores = scorer.detect(record)
-        seconds[record.id] = time.perf_counter() - begun
-        found[record.id] = boxes, scores
+    with blaming(network.file):
+        scorer.detect(records[0])  # builds the graph
+        for record in progress(records, quiet):
+            begun = time.perf_counter()
+            _, boxes, scores = scorer.detect(record)
+            seconds[record.id] = time.perf_counter() - begun
+            found[record.id] = boxes, scores
     threshold = network.config.detections.min_confidence
     weights = {"file": network.file, "sha256": network.sha256}
     return Looked(found, seconds, threshold, weights, [network.note] if network.note else [])

@@ -86,6 +86,19 @@ def compare(name, before, now):
     return [f"{name} was {before!r} and is {now!r}"]
 
 
+def check_place(folder, *, resume):
+    """Return the run that is in a folder, None where there is none; RunError where none may be written there."""
+    folder = Path(folder)
+    before = read_run(folder)
+    if before is None and folder.exists() and any(folder.iterdir()):
+        raise RunError(f"{folder}: holds files that are no run; choose another --out.")
+    if before is not None and not resume:
+        raise RunError(
+            f"{folder}: holds a run already. Go on with it: add --resume; or begin a new one with another --out."
+        )
+    return before
+
+
 def open_run(folder, run, *, resume):
     """Make a run's folder, or see that it may be gone on with.
 
@@ -106,14 +119,7 @@ def open_run(folder, run, *, resume):
     RunError
         If something is there and ``resume`` is False, or it was started with other settings or data.
     """
-    folder = Path(folder)
-    before = read_run(folder)
-    if before is None and folder.exists() and any(folder.iterdir()):
-        raise RunError(f"{folder}: holds files that are no run; choose another --out.")
-    if before is not None and not resume:
-        raise RunError(
-            f"{folder}: holds a run already. Go on with it: add --resume; or begin a new one with another --out."
-        )
+    folder, before = Path(folder), check_place(folder, resume=resume)
     if before is None:
         write_json(folder / RUN, run)
         return False
