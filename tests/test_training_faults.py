@@ -221,7 +221,7 @@ def test_ctrl_c_before_the_run_began_names_no_resume(films, tmp_path, monkeypatc
     assert "Stopped before the run began" in err and "--resume" not in err and not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(("name", "words"), [("run.json", "holds a run already"), ("notes.txt", "that are no run")])
+@pytest.mark.parametrize(("name", "words"), [("run.json", "cannot be read"), ("notes.txt", "that are no run")])
 def test_a_folder_in_use_is_refused_before_films_are_drawn(films, tmp_path, monkeypatch, capsys, name, words):
     monkeypatch.setattr("mini_rcnn.training.films.folder_of", stop_at_films)
     (tmp_path / "run").mkdir()
