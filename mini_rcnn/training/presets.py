@@ -128,7 +128,7 @@ DEMO = Preset(
     TrainingConfig(
         (Stage(3, 0.002, final_rate=0.00004),),
         batch_size=8,
-        steps=580,
+        steps=500,
         optimiser="adam",
         warm_up_steps=50,
         augmentation="slides",
@@ -141,9 +141,9 @@ DEMO = Preset(
     source="Found by trying, for phantoms and two CPU cores. Most is owed to recorded statistics: without them a "
     "network from nothing finds next to nothing in this time.",
     cost="On two CPU cores two minutes to draw and prepare the films, then two and a half to train, or three and a "
-    "half in classic; 2 GB.",
-    phantoms=1000,
-    more_ill=400,  # else a film with an opacity is shown 28 times, and learnt by heart
+    "quarter in classic; 2 GB.",
+    phantoms=900,
+    more_ill=350,  # else a film with an opacity is shown 28 times, and learnt by heart
 )
 FAST = Preset(
     "fast",
