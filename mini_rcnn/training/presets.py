@@ -110,9 +110,9 @@ DEMO = Preset(
         image__spread=64,  # films are exposed in many ways, and few films are to show it
         backbone__blocks=(1, 1, 1, 1),
         backbone__width=16,
-        backbone__pyramid_channels=48,
+        backbone__pyramid_channels=40,
         anchors__scales=(16, 28, 44, 64, 96),  # an opacity's median side is 32 pixels here
-        proposals__rpn_channels=48,
+        proposals__rpn_channels=40,
         proposals__pre_nms_limit=600,
         proposals__max_proposals=100,
         proposals__max_training_proposals=32,  # the heads learn from those that look most like an opacity
@@ -128,7 +128,7 @@ DEMO = Preset(
     TrainingConfig(
         (Stage(3, 0.002, final_rate=0.00004),),
         batch_size=8,
-        steps=500,
+        steps=560,
         optimiser="adam",
         warm_up_steps=50,
         augmentation="slides",
@@ -142,8 +142,8 @@ DEMO = Preset(
     "network from nothing finds next to nothing in this time.",
     cost="On two CPU cores two minutes to draw and prepare the films, then two and a half to train, or three and a "
     "quarter in classic; 2 GB.",
-    phantoms=900,
-    more_ill=350,  # else a film with an opacity is shown 28 times, and learnt by heart
+    phantoms=950,
+    more_ill=400,  # else a film with an opacity is shown 28 times, and learnt by heart
 )
 FAST = Preset(
     "fast",
