@@ -33,8 +33,14 @@ def record(folder, out):
     from mini_rcnn.training.start import random_start, record_statistics
     from mini_rcnn.training.step import Learner
 
-    before = {"image__spread": None, "proposals__max_training_proposals": 200, "targets__max_rois": 48}
-    config = changed(DEMO.config, **before)  # as the preset once was: it learns by heart sooner
+    before = {  # as the preset once was: it learns by heart sooner
+        "image__spread": None,
+        "backbone__pyramid_channels": 48,
+        "proposals__rpn_channels": 48,
+        "proposals__max_training_proposals": 200,
+        "targets__max_rois": 48,
+    }
+    config = changed(DEMO.config, **before)
     stages = (Stage(EPOCHS, 0.002),)
     plain = {"average": 0.0, "choose_threshold": False, "augmentation": "none"}
     training = changed_training(DEMO.training, stages=stages, steps=STEPS, **plain)

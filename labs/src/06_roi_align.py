@@ -31,7 +31,7 @@ print("first layer of the box head, weights:", lab.weights["mrcnn_class_conv1/ke
 print(f"{len(boxes)} proposals, {sizes.min():.0f} to {sizes.max():.0f} pixels a side")
 
 # %% [markdown] id="roi-text"
-# $7 \times 7$ cells of 48 channels to 128 numbers, whatever the box. Somebody has to turn each **region of interest**
+# $7 \times 7$ cells of 40 channels to 128 numbers, whatever the box. Somebody has to turn each **region of interest**
 # (RoI; 관심 영역) into a $7 \times 7$ grid of features. Here are a small, a middling and a large proposal, and one
 # channel of what the head was given for each.
 
