@@ -346,7 +346,7 @@ print(f"of {len(c3)} channels these 16 hold {share:.0%} of the sum of squares")
 #
 # $$P_l = \text{smooth}_l(M_l)$$
 #
-# - $\text{lateral}$: a 1 x 1 convolution to the same number of channels everywhere (256; here 48), layer `fpn_c2p2` to
+# - $\text{lateral}$: a 1 x 1 convolution to the same number of channels everywhere (256; here 40), layer `fpn_c2p2` to
 #   `fpn_c5p5`;
 # - $\text{upsample}$: every pixel twice along both axes;
 # - $\text{smooth}$: a 3 x 3 convolution, `fpn_p2` to `fpn_p5`, against the blocks that repeating leaves;

@@ -28,7 +28,7 @@ print(f"Film {number}: opacities: {len(seen.boxes)}, anchors: {len(trace['anchor
 #
 # | layer | kernel | channels out | says |
 # |---|---|---|---|
-# | `rpn_conv_shared`, then ReLU | 3 x 3 | 48 here, 512 in the project | looks around |
+# | `rpn_conv_shared`, then ReLU | 3 x 3 | 40 here, 512 in the project | looks around |
 # | `rpn_class_raw` | 1 x 1 | 2 R | background, object: two *logits* for each of R anchors at a cell |
 # | `rpn_bbox_pred` | 1 x 1 | 4 R | `(dy, dx, log_dh, log_dw)` for each |
 #
