@@ -336,8 +336,8 @@ panel
 #
 # The slides' third setting lowered `RPN_NMS_THRESHOLD` from 0.7 to 0.3, together with the thresholds of detection, as
 # one more knob against false alarms. But this one is no knob of detection alone: the proposals that it leaves are what
-# the second half is *trained on*. In training 2,000 of them stay at Matterport, 200 here; those with an IoU of at
-# least 0.5 with a truth are the examples of an opacity (lab 08).
+# the second half is *trained on*. In training 2,000 of them stay at Matterport, 200 in what follows; those with an IoU
+# of at least 0.5 with a truth are the examples of an opacity (lab 08).
 
 # %% [markdown] id="training-question"
 # **Predict.** A truth is surrounded by many proposals that overlap each other. From 0.7 to 0.3, how many of the
@@ -350,7 +350,7 @@ def positives(threshold):
     total = 0
     for truth, number in zip(truths, ill):
         _, scores, moved = picked_and_moved(number)
-        kept = non_max_suppression(moved, scores, iou_threshold=threshold, max_boxes=settings.max_training_proposals)
+        kept = non_max_suppression(moved, scores, iou_threshold=threshold, max_boxes=200)
         total += np.sum(box_iou(moved[kept], truth).max(axis=1, initial=0) >= 0.5)
     return total / len(ill)
 

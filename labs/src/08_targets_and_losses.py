@@ -339,6 +339,6 @@ for name, row in zip(("with opacities", "healthy"), table):
 # ## What you have built
 #
 # Everything that turns a film with boxes into something to learn from: labels, a balanced choice, deltas, RoIs, and the
-# losses, equal to Matterport's where the dice are the same. **To think about:** `negatives="full"` asks 48 RoIs of a
+# losses, equal to Matterport's where the dice are the same. **To think about:** `negatives="full"` asks 32 RoIs of a
 # healthy film, `"by_positives"` asks none. What would you expect of a training that shows healthy films to the RPN
 # alone? (Lab 12 has the answer, and it is not what we had expected.)
