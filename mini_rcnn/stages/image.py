@@ -86,7 +86,7 @@ def smooth_at(image, positions, sigma, axis):
     padding = [(0, 0)] * image.ndim
     padding[axis] = (radius, radius + 1)
     padded = np.moveaxis(np.pad(image, padding), axis, 0)
-    sums = [np.tensordot(row, padded[first : first + len(row)], 1) for row, first in zip(weights, lower)]
+    sums = [np.einsum("i,i...->...", row, padded[first : first + len(row)]) for row, first in zip(weights, lower)]
     return np.moveaxis(np.stack(sums), 0, axis)
 
 
