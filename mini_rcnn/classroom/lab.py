@@ -145,7 +145,8 @@ def start_lab(number, *, films=FEW, skip=0, training=None):
     folder = rsna_folder()
     if folder is None:
         tier, folder = "phantoms", ROOT / "data" / f"phantoms-lab-{films}"
-        write_phantoms(folder, films, seed=SEEDS.get(films, 7), quiet=True)
+        # Those that an earlier version drew are drawn anew: the folder is the labs' own.
+        write_phantoms(folder, films, seed=SEEDS.get(films, 7), quiet=True, replace=True)
         records = load_records(folder)
     else:
         records = [record for record in load_records(folder) if record.path]
