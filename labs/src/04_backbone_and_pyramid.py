@@ -214,9 +214,11 @@ off = np.abs(means - recorded[0]) / recorded[1]
 print(f"a film's mean lies {off.mean():.1f} recorded standard deviations off, {off.max():.1f} at most (10 films)")
 
 # %% [markdown] id="norm-read"
-# The dots of one channel are ten films. A dark film and a bright one lie apart; if each film were normalised by its
-# own mean, that difference would be gone before the network has seen it, and with two films in a batch each would be
-# judged by its neighbour. Frozen, equal pixels always give equal values.
+# The dots of one channel are ten films. They lie close together, and it is not this layer that does it: of each film
+# the small detector takes the film's own mean before the first convolution, and brings its greys to one spread
+# (`image.spread`; the project took one mean from all). That is no business of batches. Were each *batch* normalised by
+# its own mean here, with two films in it each would be judged by its neighbour. Frozen, equal pixels always give equal
+# values.
 #
 # ### Where 111,488 comes from
 #

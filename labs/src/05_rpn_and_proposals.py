@@ -105,8 +105,8 @@ print(
 
 # %% [markdown] id="objectness-read"
 # Lab 04 showed the maps P2 to P6: there nothing shone where an opacity is. Three convolutions later it does: the RPN
-# reads in *which* channels the pyramid speaks. On this phantom it is surest on P3 and P4, whose anchors are of an
-# opacity's size, and finds a place in the healthy lung worth a look, too. That is allowed: a proposal is a question,
+# reads in *which* channels the pyramid speaks. On this phantom it is surest on P3, whose anchors are of an
+# opacity's size, and finds other places worth a look, too. That is allowed: a proposal is a question,
 # and the second half of the network answers it. (The bright cells seem to lie too far right and down: the anchors of a
 # cell stand on its upper left corner, lab 02.)
 #

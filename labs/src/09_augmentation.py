@@ -265,9 +265,10 @@ print("boxes, x1 and x2, mirrored:", [[int(box[1]), int(box[3])] for box in trut
 #
 # *Against:* no film in the clinic looks like that, so the network spends effort on what it never meets, and cannot use
 # that a shadow at the heart's side means something else than one at the other. *For:* an opacity in the left lung looks
-# much like one in the right, and a network with few films learns both from each. The slides did not mirror. Our small
-# detector was trained on 1,280 phantoms and saw every other film mirrored, which is why the mirror does not trouble it.
-# Whether it helps is a question to measure, on a validation set that is *not* mirrored.
+# much like one in the right, and a network with few films learns both from each. The slides did not mirror, and our
+# small detector never saw a mirrored film either. On the few phantoms below the mirror does not trouble it: it looks
+# for opacities, not for hearts. Whether training with the mirror helps is a question to measure, on a validation set
+# that is *not* mirrored.
 #
 # </details>
 
@@ -348,14 +349,14 @@ print(f"a generator made in the loop: {len(in_the_loop)} film in 5 draws")
 # ## 9. No new patients
 #
 # A film turned by a degree is the same person with the same pneumonia. How much of what a detector has to learn does
-# augmentation bring? Let us ask the network. We average each feature map (특징 맵) P2 to P5 over the film, 192 numbers,
+# augmentation bring? Let us ask the network. We average each feature map (특징 맵) P2 to P5 over the film, 160 numbers,
 # and measure how far from one film lie: twelve augmented copies of it, other films of the same patient, and films of
 # other people.
 
 
 # %% id="features"
 def features(pixels):
-    """Return what the pyramid sees on a film, averaged over all places, (192,)."""
+    """Return what the pyramid sees on a film, averaged over all places, (160,)."""
     trace = detect(pixels, lab.weights, lab.config)[1]
     return np.concatenate([trace[level].mean(axis=(0, 1)) for level in ("p2", "p3", "p4", "p5")])
 
@@ -377,8 +378,8 @@ for name, values in distances.items():
     print(f"{name:13} {len(values):2} films, median distance {np.median(values):.1f}")
 
 # %% [markdown] id="distances-after"
-# On the phantoms the copies stay near the film, at less than half the distance of others, and even the *same* patient
-# on another day is as far as a stranger. Augmentation fills in what lies around a film. It teaches a network what does
+# On the phantoms the copies stay near the film, at half the distance of other people, and even the *same* patient on
+# another day is half as far again. Augmentation fills in what lies around a film. It teaches a network what does
 # not matter: a little turn, a little light. What does matter, other opacities, other hearts, other machines, only other
 # patients bring. (Be fair to the copies: this network was trained with augmentation, which is to say, trained to bring
 # them near.)
