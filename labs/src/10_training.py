@@ -279,7 +279,7 @@ learner.restore(beginning)
 print(f"total loss {bare['total'] / told['total']:.0f} times, norm {bare['norm'] / told['norm']:.0f} times as large")
 
 # %% [markdown] id="slides-start-note"
-# On the phantoms the gradient's norm is nearly 2,000 in place of 4. Clipped to 5, little more is left of it than a
+# On the phantoms the gradient's norm is over 2,000 in place of 4. Clipped to 5, little more is left of it than a
 # direction, and that is of the moment. (Matterport's random start differs from ours in its numbers, not in this.)
 
 # %% id="train"
