@@ -27,7 +27,7 @@ def panel(labs):
     return ThresholdExplorer.of_lab(labs[0], search_on=labs[1])
 
 
-@pytest.mark.parametrize("confidence, nms", [(0.6, 0.2), (0.9, 0.3)])
+@pytest.mark.parametrize("confidence, nms", [(0.6, 0.2), (0.75, 0.3)])
 def test_figures_are_those_of_the_verbs(labs, panel, tmp_path, confidence, nms):
     folder, out = str(labs[0].folder), str(tmp_path / "found")
     thresholds = ["--min-confidence", str(confidence), "--iou-threshold", str(nms)]
