@@ -48,7 +48,7 @@ class ImageConfig:
 
     size: int = 256  # pixels a side; the slides' 256
     mean: tuple[float, ...] = (123.7, 116.8, 103.9)  # grey levels taken away from red, green, blue; Matterport
-    spread: float | None = None  # in place of it each film's own mean goes, and its greys get this standard deviation
+    spread: float | None = None  # if set: a film's own mean is taken away, and its greys get this deviation
 
     def __post_init__(self):
         require_whole(self, 64, "size")

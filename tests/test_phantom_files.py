@@ -286,13 +286,24 @@ def test_a_strange_film_is_left_alone(drawn, tmp_path):
     assert strange.read_bytes() == b"somebody's film"
 
 
-@pytest.mark.parametrize("asked", [{"seed": 2}, {"n_images": 11}, {"n_images": 0}])
-def test_other_phantoms_are_kept_unless_told(drawn, tmp_path, asked):
-    write(tmp_path / "there")
+MORE = {"more_ill": 5}
+
+
+@pytest.mark.parametrize(
+    ("there", "asked"),
+    [
+        ({}, {"seed": 2}), ({}, {"n_images": 11}), ({}, {"n_images": 0}),
+        # With more images as they come, others follow them: the more ill ones that are there belong to no such set.
+        (MORE, {}), (MORE, {"more_ill": 2}), (MORE, {"n_images": 13, **MORE}), (MORE, {"n_images": 20}),
+    ],
+)  # fmt: skip
+def test_other_phantoms_are_kept_unless_told(drawn, tmp_path, there, asked):
+    write(tmp_path / "there", **there)
     (tmp_path / "there" / "splits").mkdir()
     (tmp_path / "there" / "splits" / "mine.json").write_text("{}")
     before = content_of(tmp_path / "there")
-    with pytest.raises(DataError, match=r"holds other phantoms \(images 12, seed 1.*--replace"):
+    known = rf"holds other phantoms \(images 12, seed 1, more_ill {there.get('more_ill', 0)}, .*--replace"
+    with pytest.raises(DataError, match=known):
         write(tmp_path / "there", **asked)
     assert content_of(tmp_path / "there") == before
     write(tmp_path / "there", replace=True, **asked)
@@ -312,19 +323,6 @@ def test_more_ill_films_are_drawn_on_top(drawn, tmp_path):
     assert (manifest["images"], manifest["more_ill"], len(manifest["films"])) == (12, 5, 17)
     assert manifest["command"] == "python3 lab.py data phantoms --images 12 --more-ill 5 --seed 1"
     assert all(film["boxes"] for film in manifest["films"][12:])
-
-
-@pytest.mark.parametrize("asked", [{}, {"more_ill": 2}, {"n_images": 13, "more_ill": 5}, {"n_images": 20}])
-def test_more_ill_films_of_another_set_are_kept_unless_told(drawn, tmp_path, asked):
-    """With more images as they come, others follow them: the more ill ones that are there belong to no such set."""
-    write(tmp_path / "there", more_ill=5)
-    before = content_of(tmp_path / "there")
-    with pytest.raises(DataError, match=r"holds other phantoms \(images 12, seed 1, more_ill 5.*--replace"):
-        write(tmp_path / "there", **asked)
-    assert content_of(tmp_path / "there") == before
-    write(tmp_path / "there", replace=True, **asked)
-    write(tmp_path / "new", **asked)
-    assert content_of(tmp_path / "there") == content_of(tmp_path / "new")
 
 
 def test_a_manifest_from_before_there_were_more_ill_films_is_read(drawn, tmp_path):

@@ -74,7 +74,8 @@ def schedule(name, training, n_steps):
 
 
 # %% id="rates"
-known = ((SLIDES, 10342), (GPU, 1330), (DEMO, 560))  # steps of an epoch on all of RSNA; the demo's on phantoms
+# Steps of an epoch: on all of RSNA; the demo's on phantoms.
+known = ((SLIDES, 10342), (GPU, 1330), (DEMO, DEMO.training.steps))
 show(lab_10.rates_figure([schedule(preset.name, preset.training, steps) for preset, steps in known]))
 for preset, steps in known:
     first, third, last = (rate_at(preset.training, epoch, 0, steps) for epoch in (0, 2, preset.training.n_epochs - 1))

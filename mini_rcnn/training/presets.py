@@ -171,7 +171,7 @@ FAST = Preset(
         average=0.999,
     ),
     source="The slides' network with fewer channels, blocks and proposals, by timing: 9.3 million numbers in place of "
-    "63.7 million. Trained as `demo` is.",
+    "63.7 million. Trained as `demo` is, its films changed more.",
     cost="Detection on two CPU cores in an eighth of the time that our ResNet-101 takes. Its training at 256 pixels is "
     "untried: hours on two CPU cores, an estimate. At 128 pixels, in as many steps, their scores cannot be told apart "
     "(README).",
