@@ -15,7 +15,7 @@ import numpy as np
 
 from mini_rcnn.stages._check import unit_number, whole_number
 
-from .piecewise import grid_places, piecewise_affine, smallest_stretch
+from .piecewise import grid_places, piecewise_affine, smallest_stretch, still_grid
 from .tones import blur, brightness, contrast, sharpen
 from .warps import affine, boxes_of_masks, film_and_masks, flip
 
@@ -144,7 +144,7 @@ def draw_offsets(rng, settings):
     """
     rows, columns = settings.piecewise_grid
     offsets = draw(rng, settings.piecewise) * rng.normal(size=(rows, columns, 2))
-    offsets = np.clip(grid_places(offsets), 0, 1) - grid_places(0 * offsets)
+    offsets = np.clip(grid_places(offsets), 0, 1) - still_grid(rows, columns)
     while smallest_stretch(offsets) < LEAST_STRETCH:
         offsets = offsets / 2
     return offsets

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import cv2
 import numpy as np
 
@@ -69,6 +71,7 @@ def offsets_array(offsets):
     return offsets
 
 
+@functools.lru_cache(maxsize=64)
 def hat_weights(n_pixels, n_points):
     """Return (n_pixels, n_points): the share of each grid point at the middle of each pixel, along one side.
 
@@ -76,13 +79,29 @@ def hat_weights(n_pixels, n_points):
     [[0.875, 0.125], [0.625, 0.375], [0.375, 0.625], [0.125, 0.875]]
     """
     places = (np.arange(n_pixels) + 0.5) / n_pixels * (n_points - 1)
-    return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(n_points)))
+    return unchanging(np.maximum(0, 1 - np.abs(places[:, None] - np.arange(n_points))))
 
 
 def grid_places(offsets):
     """Return (rows, columns, 2): where the grid points look things up, as parts of height and width."""
-    sides = [np.linspace(0, 1, count) for count in offsets.shape[:2]]
-    return np.stack(np.meshgrid(*sides, indexing="ij"), axis=-1) + offsets
+    return still_grid(*offsets.shape[:2]) + offsets
+
+
+@functools.lru_cache(maxsize=64)
+def still_grid(rows, columns):
+    """Return (rows, columns, 2): where the points of a grid lie, from corner to corner, as parts of height and width.
+
+    >>> still_grid(2, 2).tolist()
+    [[[0.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [1.0, 1.0]]]
+    """
+    sides = [np.linspace(0, 1, count) for count in (rows, columns)]
+    return unchanging(np.stack(np.meshgrid(*sides, indexing="ij"), axis=-1))
+
+
+def unchanging(array):
+    """Return the array, which may not be written to any more: it is kept, and every caller gets the same one."""
+    array.setflags(write=False)
+    return array
 
 
 def sampling_map(size, offsets):

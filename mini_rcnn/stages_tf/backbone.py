@@ -6,7 +6,7 @@ import tensorflow.compat.v2 as tf
 
 from mini_rcnn.stages.backbone import block_names
 
-from .ops import BATCH_NORM_EPSILON, conv2d, max_pool, norm_scale, relu
+from .ops import BATCH_NORM_EPSILON, conv2d, max_pool, norm_scale, relu, zero_pad
 
 
 def conv_layer(feature, weights, name, *, stride=1, padding="same"):
@@ -35,18 +35,20 @@ def conv_norm(feature, weights, conv, norm, *, stride=1, padding="same"):
 def stem(image, weights):
     """Return the image at a quarter of its size; see `mini_rcnn.stages.backbone.stem`."""
     image = tf.convert_to_tensor(image)
-    padded = tf.pad(image, [[0, 0]] * (image.shape.rank - 3) + [[3, 3], [3, 3], [0, 0]])
+    padded = zero_pad(image, 3)
     return max_pool(relu(conv_norm(padded, weights, "conv1", "bn_conv1", stride=2, padding="valid")), size=3, stride=2)
 
 
 def residual_block(feature, weights, name, *, stride=1):
     """Return a bottleneck block's output; see `mini_rcnn.stages.backbone.residual_block`."""
     conv, norm = f"res{name}_branch", f"bn{name}_branch"
-    out = relu(conv_norm(feature, weights, conv + "2a", norm + "2a", stride=stride))
+    if stride > 1:  # both convolutions of one place leave the same pixels out: they are taken out once
+        feature, stride = feature[..., ::stride, ::stride, :], 1
+    out = relu(conv_norm(feature, weights, conv + "2a", norm + "2a"))
     out = relu(conv_norm(out, weights, conv + "2b", norm + "2b"))
     out = conv_norm(out, weights, conv + "2c", norm + "2c")
     if f"{conv}1/kernel" in weights:
-        feature = conv_norm(feature, weights, conv + "1", norm + "1", stride=stride)
+        feature = conv_norm(feature, weights, conv + "1", norm + "1")
     return relu(feature + out)
 
 

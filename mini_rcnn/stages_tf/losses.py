@@ -21,6 +21,11 @@ def binary_cross_entropy(logits, targets):
     return tf.nn.sigmoid_cross_entropy_with_logits(labels=tf.cast(targets, logits.dtype), logits=logits)
 
 
+def mean_of(values):
+    """Return the mean of values, 0 of none: few anchors are asked, and the others are left out before any sum."""
+    return tf.math.divide_no_nan(tf.reduce_sum(values), tf.cast(tf.size(values), values.dtype))
+
+
 def mean_where(values, mask):
     """Return the mean of the values, (...) or (..., n), where a mask (...) is True; 0 where it is nowhere."""
     weights = tf.cast(mask, values.dtype)
@@ -31,14 +36,16 @@ def mean_where(values, mask):
 
 def rpn_class_loss(logits, labels):
     """Return how badly the RPN tells objects from background; see `mini_rcnn.stages.losses.rpn_class_loss`."""
-    labels = tf.convert_to_tensor(labels)
-    return mean_where(cross_entropy(logits, tf.cast(tf.equal(labels, 1), tf.int64)), tf.not_equal(labels, 0))
+    asked = tf.not_equal(labels, 0)
+    logits, labels = tf.boolean_mask(logits, asked), tf.boolean_mask(labels, asked)
+    return mean_of(cross_entropy(logits, tf.cast(tf.equal(labels, 1), tf.int64)))
 
 
 def rpn_box_loss(deltas, labels, target_deltas):
     """Return how far the RPN's deltas are off; see `mini_rcnn.stages.losses.rpn_box_loss`."""
-    differences = tf.convert_to_tensor(deltas) - tf.cast(target_deltas, tf.convert_to_tensor(deltas).dtype)
-    return mean_where(smooth_l1(differences), tf.equal(labels, 1))
+    is_object = tf.equal(labels, 1)
+    deltas, target_deltas = tf.boolean_mask(deltas, is_object), tf.boolean_mask(target_deltas, is_object)
+    return mean_of(smooth_l1(deltas - tf.cast(target_deltas, deltas.dtype)))
 
 
 def head_class_loss(logits, class_ids, counted):

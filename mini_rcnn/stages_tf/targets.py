@@ -93,9 +93,11 @@ def rpn_targets(
     left = limit - tf.reduce_sum(tf.cast(objects, tf.int32), axis=1)  # (B,)
     background = lowest(priority, ~is_object & (best < negative_iou), left, most=limit)
     labels = tf.where(objects, OBJECT, tf.where(background, BACKGROUND, NEUTRAL))
-    fitting = tf.gather(tf.pad(truth, [[0, 0], [0, 1], [0, 0]]), truth_ids, batch_dims=1)  # (B, A, 4)
-    deltas = tf.where(objects[..., None], deltas_between(anchors, fitting) / std, tf.zeros_like(anchors))
-    return RpnTargets(tf.cast(labels, tf.int64), deltas)
+    places = tf.where(objects)  # (K, 2), image and anchor: there are few, and no others have deltas
+    fitting = tf.gather_nd(truth, tf.stack([places[:, 0], tf.boolean_mask(truth_ids, objects)], axis=1))  # (K, 4)
+    deltas = deltas_between(tf.gather(anchors, places[:, 1]), fitting) / std
+    shape = (length(priority, 0), length(anchors, 0), 4)
+    return RpnTargets(tf.cast(labels, tf.int64), tf.scatter_nd(places, deltas, tf.cast(shape, tf.int64)))
 
 
 def head_targets(

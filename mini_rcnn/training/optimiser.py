@@ -20,7 +20,7 @@ def make_variable(value, name, trainable=False):
 
 def global_norm(gradients):
     """Return the square root of the sum of all squares of all gradients."""
-    return tf.sqrt(tf.add_n([tf.reduce_sum(tf.square(gradient)) for gradient in gradients]))
+    return tf.sqrt(2 * tf.add_n([tf.nn.l2_loss(gradient) for gradient in gradients]))  # a loss is half the squares
 
 
 def clip(gradients, norm, limit):

@@ -177,11 +177,10 @@ class Learner:
             return
         count = self.averages["count"]
         decay = tf.minimum(self.training.average, (1 + count) / (10 + count))
-        here = tf.cast(fine, tf.float32)
+        share = either(fine, 1 - decay, 0.0)
         for name in learnt:
             average = self.averages[name]
-            behind = tf.math.multiply_no_nan(average - self.arrays[name], here)  # 0 where something was not finite
-            tf.raw_ops.ResourceApplyGradientDescent(var=average.handle, alpha=1 - decay, delta=behind)
+            tf.raw_ops.ResourceApplyGradientDescent(var=average.handle, alpha=share, delta=average - self.arrays[name])
         count.assign(either(fine, count + 1, count))
 
     def state(self):
