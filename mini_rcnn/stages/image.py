@@ -235,7 +235,7 @@ def normalise(image, *, mean):
     image = pixels_array("image", image)
     mean = shaped("mean", number_array("mean", mean), (None,))
     if image.ndim == 2:
-        image = np.repeat(image[:, :, None], len(mean), axis=2)
+        image = np.dstack([image] * len(mean))
     if image.shape[2] != len(mean):
         raise ValueError(f"mean must have one number for each channel of image, got {len(mean)} for {image.shape[2]}")
     return image.astype(np.float32) - mean.astype(np.float32)
@@ -278,7 +278,7 @@ def standardise(image, *, spread, n_channels=3):
     if not spread > 0:
         raise ValueError(f"spread must be above 0, got {spread!r}")
     greys = (image - image.mean()) * (spread / max(image.std(), 1.0))
-    return np.repeat(greys.astype(np.float32)[:, :, None], n_channels, axis=2)
+    return np.dstack([greys.astype(np.float32)] * n_channels)
 
 
 def boxes_to_input(boxes, geometry):
