@@ -15,12 +15,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-N_FILMS, SEED, EPOCHS, STEPS = 200, 1000, 16, 30
+N_FILMS, SEED, EPOCHS, STEPS = 200, 1000, 16, 60
 
 
 def record(folder, out):
     """Train in a folder, and copy the table of epochs to a file."""
-    from mini_rcnn.config import changed
     from mini_rcnn.data.cache import open_prepared, prepare_folder
     from mini_rcnn.data.phantom_files import write_phantoms
     from mini_rcnn.data.rsna import load_records
@@ -33,15 +32,7 @@ def record(folder, out):
     from mini_rcnn.training.start import random_start, record_statistics
     from mini_rcnn.training.step import Learner
 
-    before = {  # as the preset once was: it learns by heart sooner
-        "image__spread": None,
-        "backbone__pyramid_channels": 48,
-        "proposals__rpn_channels": 48,
-        "proposals__max_training_proposals": 200,
-        "targets__max_rois": 48,
-    }
-    config = changed(DEMO.config, **before)
-    stages = (Stage(EPOCHS, 0.002),)
+    config, stages = DEMO.config, (Stage(EPOCHS, 0.002),)
     plain = {"average": 0.0, "choose_threshold": False, "augmentation": "none"}
     training = changed_training(DEMO.training, stages=stages, steps=STEPS, **plain)
     devices.prepare_devices(training, threads=1)

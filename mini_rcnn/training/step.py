@@ -177,10 +177,11 @@ class Learner:
             return
         count = self.averages["count"]
         decay = tf.minimum(self.training.average, (1 + count) / (10 + count))
-        share = either(fine, 1 - decay, 0.0)
+        here = tf.cast(fine, tf.float32)
         for name in learnt:
             average = self.averages[name]
-            tf.raw_ops.ResourceApplyGradientDescent(var=average.handle, alpha=share, delta=average - self.arrays[name])
+            behind = tf.math.multiply_no_nan(average - self.arrays[name], here)  # 0 where something was not finite
+            tf.raw_ops.ResourceApplyGradientDescent(var=average.handle, alpha=1 - decay, delta=behind)
         count.assign(either(fine, count + 1, count))
 
     def state(self):
