@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -53,6 +54,14 @@ def mark(item):
 
 def name_dead(item):
     return f"{item} died"
+
+
+def other_threads(item):
+    """Multiply two matrices, and return how many threads this process has that are not Python's."""
+    import numpy as np
+
+    assert (np.full((600, 600), item) @ np.ones((600, 600)) == 600 * item).all()
+    return len(os.listdir("/proc/self/task")) - threading.active_count()
 
 
 @pytest.mark.parametrize("n_workers", [1, 2])
@@ -207,6 +216,12 @@ def test_main_is_hidden_from_functions_of_modules_alone(module, hidden, monkeypa
     with workers.main_hidden(function):
         assert (main.__file__ is None) == hidden
     assert vars(main) == before
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted as Linux lists them")
+def test_a_process_keeps_to_one_core():
+    """A BLAS with threads of its own in each of two processes halved the speed of both."""
+    assert list(map_items(other_threads, [1.0, 2.0], workers=2, on_death=None)) == [0, 0]
 
 
 def test_workers_start_clean():
