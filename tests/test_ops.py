@@ -74,6 +74,18 @@ def test_our_gradients_of_a_convolution_are_tensorflows(rng, sides, stride, padd
         np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("is_one, gpus, ours", [(True, [], True), (True, ["GPU:0"], False), (False, [], False)])
+def test_our_gradients_are_for_old_tensorflow_on_a_cpu(is_one, gpus, ours, monkeypatch):
+    from mini_rcnn.stages_tf import ops
+
+    used = []
+    monkeypatch.setattr(ops, "IS_ONE", is_one)
+    monkeypatch.setattr(tf.config.experimental, "list_physical_devices", lambda kind: gpus if kind == "GPU" else [])
+    monkeypatch.setattr(ops, "convolve", lambda stride, padding, feature, filters: used.append(padding) or feature)
+    ops.conv2d(tf.ones((1, 6, 6, 2)), tf.ones((3, 3, 2, 2)))
+    assert used == ["SAME"] * ours
+
+
 @pytest.mark.parametrize("length", [7, 8, 9, 16])
 @pytest.mark.parametrize("window, stride", [(1, 2), (3, 2), (7, 2), (3, 3)])
 def test_strides_fall_where_tensorflows_do(rng, length, window, stride):

@@ -44,12 +44,22 @@ def conv2d(feature, kernel, bias=None, *, stride=1, padding="same"):
     sides, places = kernel.shape.as_list()[:2], feature.shape.as_list()[-3:-1]
     if sides == places and None not in sides and (padding == "valid" or sides == [1, 1]):
         run = product
-    elif IS_ONE and all(side and side % 2 for side in sides) and (stride == 1 or padding == "valid" or sides == [1, 1]):
-        run = functools.partial(convolve, stride, padding.upper())
     else:
         run = functools.partial(tf.nn.conv2d, strides=stride, padding=padding.upper())
+        ours = all(side and side % 2 for side in sides) and (stride == 1 or padding == "valid" or sides == [1, 1])
+        if ours and gradients_are_slow():
+            run = functools.partial(convolve, stride, padding.upper())
     out = on_batch(lambda batch: run(batch, filters=kernel), feature)
     return out if bias is None else add_bias(out, bias)
+
+
+def gradients_are_slow():
+    """Return whether TensorFlow's own gradients of a convolution take longer than those of `convolve`.
+
+    TensorFlow 1.15's on a CPU do. A GPU's come from cuDNN, which knows convolutions with small kernels best, and ours
+    have kernels as large as the image.
+    """
+    return IS_ONE and not tf.config.experimental.list_physical_devices("GPU")
 
 
 def convolve(stride, padding, feature, filters):
@@ -58,7 +68,7 @@ def convolve(stride, padding, feature, filters):
     Each value of the feature goes to the places around it, so where no place is left out the feature's gradient is a
     convolution, too: of the output's gradient with the kernel turned by half a circle, its two channels exchanged. The
     kernel's gradient is `kernel_gradient`. Dumoulin and Visin, "A guide to convolution arithmetic for deep learning"
-    (2016), section 4. Not used on TensorFlow 2, whose own gradients are quicker.
+    (2016), section 4. Used where `gradients_are_slow`.
 
     Parameters
     ----------
