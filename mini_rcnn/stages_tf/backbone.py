@@ -43,7 +43,7 @@ def residual_block(feature, weights, name, *, stride=1):
     """Return a bottleneck block's output; see `mini_rcnn.stages.backbone.residual_block`."""
     conv, norm = f"res{name}_branch", f"bn{name}_branch"
     if stride > 1:  # both convolutions of one place leave the same pixels out: they are taken out once
-        feature, stride = feature[..., ::stride, ::stride, :], 1
+        feature = feature[..., ::stride, ::stride, :]
     out = relu(conv_norm(feature, weights, conv + "2a", norm + "2a"))
     out = relu(conv_norm(out, weights, conv + "2b", norm + "2b"))
     out = conv_norm(out, weights, conv + "2c", norm + "2c")

@@ -22,16 +22,8 @@ def binary_cross_entropy(logits, targets):
 
 
 def mean_of(values):
-    """Return the mean of values, 0 of none: few anchors are asked, and the others are left out before any sum."""
+    """Return the mean of values, 0 of none: who is not asked was left out before."""
     return tf.math.divide_no_nan(tf.reduce_sum(values), tf.cast(tf.size(values), values.dtype))
-
-
-def mean_where(values, mask):
-    """Return the mean of the values, (...) or (..., n), where a mask (...) is True; 0 where it is nowhere."""
-    weights = tf.cast(mask, values.dtype)
-    if values.shape.rank > weights.shape.rank:
-        values = tf.reduce_mean(values, axis=list(range(weights.shape.rank, values.shape.rank)))
-    return tf.math.divide_no_nan(tf.reduce_sum(values * weights), tf.reduce_sum(weights))
 
 
 def rpn_class_loss(logits, labels):
@@ -50,14 +42,14 @@ def rpn_box_loss(deltas, labels, target_deltas):
 
 def head_class_loss(logits, class_ids, counted):
     """Return how badly the box head names what it sees; see `mini_rcnn.stages.losses.head_class_loss`."""
-    return mean_where(cross_entropy(logits, class_ids), counted)
+    return mean_of(tf.boolean_mask(cross_entropy(logits, class_ids), counted))
 
 
 def head_box_loss(deltas, class_ids, target_deltas):
     """Return how far the box head's deltas are off; see `mini_rcnn.stages.losses.head_box_loss`."""
     deltas, class_ids = tf.convert_to_tensor(deltas), tf.convert_to_tensor(class_ids)
     own = tf.gather(deltas, class_ids[..., None], batch_dims=class_ids.shape.rank)[..., 0, :]
-    return mean_where(smooth_l1(own - tf.cast(target_deltas, deltas.dtype)), class_ids > 0)
+    return mean_of(tf.boolean_mask(smooth_l1(own - tf.cast(target_deltas, deltas.dtype)), class_ids > 0))
 
 
 def head_mask_loss(logits, class_ids, targets):
@@ -65,4 +57,4 @@ def head_mask_loss(logits, class_ids, targets):
     logits, class_ids = tf.convert_to_tensor(logits), tf.convert_to_tensor(class_ids)
     chosen = tf.one_hot(class_ids, logits.shape[-1], dtype=logits.dtype)[:, None, None]
     own = tf.reduce_sum(logits * chosen, axis=-1)
-    return mean_where(binary_cross_entropy(own, targets), tf.ones_like(class_ids, tf.bool))
+    return mean_of(binary_cross_entropy(own, targets))

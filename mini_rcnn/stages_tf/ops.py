@@ -124,8 +124,8 @@ def kernel_gradient(feature, upstream, sides, *, stride=1, padding="SAME"):
     if not feature.shape[0]:  # an image of zeros, where there may be none: a sum over nothing is refused
         feature, upstream = (one_more(part) for part in (feature, upstream))
     images, weights = tf.transpose(feature, [3, 1, 2, 0]), tf.transpose(upstream, [1, 2, 0, 3])
-    padding = [[0, 0], [above, above], [left, left], [0, 0]]
-    moved = tf.nn.conv2d(images, weights, 1, padding, dilations=stride)  # (C, h or more, w or more, D)
+    border = [[0, 0], [above, above], [left, left], [0, 0]]
+    moved = tf.nn.conv2d(images, weights, 1, border, dilations=stride)  # (C, h or more, w or more, D)
     return tf.transpose(moved[:, : sides[0], : sides[1]], [1, 2, 0, 3])
 
 
@@ -178,7 +178,7 @@ def zero_pad(feature, border):
 
 def leading(feature):
     """Return the shape before (H, W, C): of a single feature nothing, of a batch its length or -1."""
-    return [length if length is not None else -1 for length in feature.shape.as_list()[:-3]]
+    return [-1 if known is None else known for known in feature.shape.as_list()[:-3]]
 
 
 def max_pool(feature, *, size, stride):
