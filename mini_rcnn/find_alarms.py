@@ -12,9 +12,9 @@ from tqdm import tqdm
 from .alarms.causes import WORDS
 from .alarms.drawn import plans_of, scene_of
 from .alarms.report import counts_text, explain, write_tables
-from .data.cache import open_prepared, prepare_folder
+from .data.cache import prepared_of
 from .data.dicom import read_image
-from .data.errors import CacheError, DataError
+from .data.errors import DataError
 from .data.rsna import load_records
 from .data.split_files import load_split, split_path
 from .data.splits import SIDES, side_records
@@ -68,12 +68,7 @@ def inputs_of(folder, everyone, config, *, quiet, tell):
     """Return where the network's inputs come from: prepared films, or films as they are for Matterport's."""
     if config.convention == "matterport":
         return {record.id: record.path for record in everyone if record.path is not None}
-    try:
-        return open_prepared(folder, size=config.image.size)
-    except CacheError:
-        tell(f"{folder}: the films are prepared for {config.image.size} pixels, once.")
-        prepare_folder(folder, size=config.image.size, records=everyone, progress=not quiet)
-        return open_prepared(folder, size=config.image.size)
+    return prepared_of(folder, everyone, size=config.image.size, quiet=quiet, tell=tell)
 
 
 def usable(records, films, folder, *, tell):

@@ -61,9 +61,9 @@ def look(text, weights, config, options):
     """Return what a network says of films before any threshold, and their truth by id."""
     from tqdm import tqdm
 
+    from .data.cache import prepared_of
     from .exploring.collect import collect
     from .exploring.raw import open_raw
-    from .training.films import prepared_of
     from .weights import blaming, checksum
 
     folder, everyone, records = films_of(text)

@@ -15,7 +15,7 @@ import pytest
 from film_folders import film_id, make_folder, write_film
 
 from mini_rcnn.data import cache, prepare
-from mini_rcnn.data.cache import open_prepared, prepare_folder
+from mini_rcnn.data.cache import open_prepared, prepare_folder, prepared_of
 from mini_rcnn.data.errors import CacheError
 from mini_rcnn.data.prepared import preparing, shrink
 from mini_rcnn.data.rsna import load_records
@@ -357,6 +357,33 @@ def test_films_added_and_removed_are_said_and_followed(folder, small_shards):
     assert prepared.ids == tuple(film_id(number) for number in (0, 1, 2, 6, 7, 8, 9))
     for image_id in prepared.ids:
         prepared.image(image_id)
+
+
+def test_films_that_are_new_are_prepared_when_the_folder_is_used_and_broken_ones_not_tried_again(folder, small_shards):
+    away, told, records = [film_path(folder, number) for number in (2, 7)], [], load_records(folder)
+    film_path(folder, 4).write_bytes(b"no film")
+    for path in away:
+        path.rename(str(path) + ".away")
+
+    def used():
+        return prepared_of(folder, load_records(folder), size=64, quiet=True, tell=told.append)
+
+    assert len(used()) == 7
+    assert told == [f"{folder}: the films are prepared for 64 pixels, once."]
+    assert len(used()) == 7  # the broken one and the absent ones are no news
+    assert len(told) == 1
+    for path in away:
+        os.rename(str(path) + ".away", str(path))
+    prepared = used()
+    assert told[1:] == [f"{folder}: films that are new (2) are prepared for 64 pixels, once."]
+    assert prepared.ids == tuple(record.id for record in records if record.id != film_id(4))
+    assert list(prepared.broken) == [film_id(4)]
+    assert prepared.image(film_id(7)).shape == (64, 64)
+    assert len(used()) == 9
+    assert len(told) == 2
+    film_path(folder, 0).unlink()  # one that is gone is still prepared
+    assert film_id(0) in used()
+    assert len(told) == 2
 
 
 def test_a_shard_of_which_nothing_is_left_is_removed(folder, small_shards):

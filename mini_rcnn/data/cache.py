@@ -1,6 +1,7 @@
 """The prepared cache: every film of a folder at the network's size, made once, verified on every reading.
 
-``prepare_folder`` makes it and goes on after a kill; ``open_prepared`` reads it. On disk, in
+``prepare_folder`` makes it and goes on after a kill; ``open_prepared`` reads it; ``prepared_of`` does what is needed of
+the two. On disk, in
 ``FOLDER/prepared/<size>``: shards of 128 images, and ``index.json``, which is written last: where it is, all is there.
 """
 
@@ -16,7 +17,7 @@ from .prepared.shards import INDEX, read_index, read_row, shard_path
 from .prepared.shrink import TRUE_MASKS, same_file, unpack_masks
 from .rsna_tables import FILMS
 
-__all__ = ["PrepareSummary", "Prepared", "open_prepared", "prepare_folder", "prepared_folder"]
+__all__ = ["PrepareSummary", "Prepared", "open_prepared", "prepare_folder", "prepared_folder", "prepared_of"]
 
 
 class Prepared:
@@ -138,6 +139,48 @@ def open_prepared(folder, *, size, at=None, check_films=True):
     if check_films:
         check_against_films(folder, index, command)
     return Prepared(place, index, command)
+
+
+def prepared_of(folder, records, *, size, quiet=False, tell=print):
+    """Return the prepared cache of a folder, made or brought up to date first where a film is not in it.
+
+    Parameters
+    ----------
+    folder : str or Path
+        In Kaggle's layout.
+    records : sequence of Record
+        Every image of the folder's labels table: what is prepared of others is dropped when films are prepared.
+    size : int
+        Pixels, side of the prepared images.
+    quiet : bool
+        No progress on stderr.
+    tell : callable
+        Of a text, when films are prepared.
+
+    Returns
+    -------
+    Prepared
+        Without the films that are broken, which stand in it with the reason, and without those that are not there.
+
+    Raises
+    ------
+    CacheError
+        As `prepare_folder`.
+    """
+    try:
+        prepared = open_prepared(folder, size=size)
+        n_new = sum(
+            record.path is not None and record.id not in prepared and record.id not in prepared.broken
+            for record in records
+        )
+        if n_new == 0:
+            return prepared
+        what = f"films that are new ({n_new:,})"
+    except CacheError:
+        what = "the films"
+    tell(f"{folder}: {what} are prepared for {size} pixels, once.")
+    prepare_folder(folder, size=size, records=records, progress=not quiet)
+    return open_prepared(folder, size=size)
 
 
 def check_against_films(folder, index, command):

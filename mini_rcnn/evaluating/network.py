@@ -7,6 +7,7 @@ import time
 import warnings
 from typing import NamedTuple
 
+from mini_rcnn.data.cache import prepared_of
 from mini_rcnn.data.errors import DataError
 from mini_rcnn.weights import blaming
 
@@ -83,7 +84,6 @@ def ready(network, folder, side, *, quiet, tell):
         from mini_rcnn import stages_tf  # noqa: F401  turns eager execution on in TensorFlow 1.15
         from mini_rcnn.stages_tf.model import Detector
         from mini_rcnn.training.feed import Data
-        from mini_rcnn.training.films import prepared_of
         from mini_rcnn.training.validation import Scorer
     prepared = prepared_of(folder, side.everyone, size=network.config.image.size, quiet=quiet, tell=tell)
     detector = Detector(network.config, network.weights)

@@ -13,13 +13,14 @@ from typing import NamedTuple
 import numpy as np
 
 from mini_rcnn.config import TargetConfig, changed
+from mini_rcnn.data.cache import prepared_of
 from mini_rcnn.data.errors import DataError
 from mini_rcnn.data.files import sha256_of, write_arrays, write_json, written_beside
 from mini_rcnn.data.phantom_files import write_phantoms
 from mini_rcnn.data.rsna import load_records
 from mini_rcnn.data.split_files import load_split
 from mini_rcnn.data.splits import side_records
-from mini_rcnn.training.films import prepared_of, split_if_new
+from mini_rcnn.training.films import split_if_new
 from mini_rcnn.training.run_folder import read_run
 from mini_rcnn.training.run_folder import settings_of as settings_of_run
 

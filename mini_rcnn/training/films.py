@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from mini_rcnn.data.cache import open_prepared, prepare_folder
-from mini_rcnn.data.errors import CacheError, DataError
+from mini_rcnn.data.cache import prepared_of
+from mini_rcnn.data.errors import DataError
 from mini_rcnn.data.phantom_files import write_phantoms
 from mini_rcnn.data.phantoms.phantom_plan import plan_phantoms
 from mini_rcnn.data.rsna import load_records
@@ -92,13 +92,3 @@ def load_data(folder, *, size, quiet=False, tell=print):
     split = load_split(folder, records)
     prepared = prepared_of(folder, records, size=size, quiet=quiet, tell=tell)
     return Data(prepared, side_records(split, "train", records), side_records(split, "validation", records))
-
-
-def prepared_of(folder, records, *, size, quiet=False, tell=print):
-    """Return a folder's films prepared for a network's size; where they are not, all of ``records`` are now."""
-    try:
-        return open_prepared(folder, size=size)
-    except CacheError:
-        tell(f"{folder}: the films are prepared for {size} pixels, once.")
-        prepare_folder(folder, size=size, records=records, progress=not quiet)
-        return open_prepared(folder, size=size)
