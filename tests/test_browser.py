@@ -121,12 +121,16 @@ def test_picture_of_the_screen(canvas, tmp_path):
     assert (tmp_path / "screen.png").stat().st_size > 10_000
 
 
+@pytest.fixture(scope="module")
+def with_still(tmp_path_factory):
+    """Return a notebook that has been run where no browser is: its panel stands in it as a picture."""
+    cells = notebook_of_cells("from mini_rcnn.widgets import NmsStepper", "panel = NmsStepper()\npanel")
+    return executed(cells, tmp_path_factory.mktemp("still"))
+
+
 @pytest.mark.parametrize("trusted", [False, True])
-def test_notebook_that_is_not_run_shows_a_still(lab, tmp_path, trusted):
-    made = executed(
-        notebook_of_cells("from mini_rcnn.widgets import NmsStepper", "panel = NmsStepper()\npanel"), tmp_path
-    )
-    lab.open(made, "still.ipynb", trusted=trusted)
+def test_notebook_that_is_not_run_shows_a_still(lab, with_still, trusted):
+    lab.open(with_still, "still.ipynb", trusted=trusted)
     output = lab.page.locator(".jp-OutputArea-output").last
     output.wait_for()
     assert output.locator("img").evaluate("each => each.decode().then(() => each.naturalWidth)") > 100
