@@ -72,7 +72,7 @@ def of_network(source, side, options):
         notes.append("Epoch and threshold of a training are chosen on this side: the figures flatter it a little.")
     absent = sum(record.id not in looked.found for record in side.records)
     if absent:
-        notes.append(f"{absent:,} of {len(side.records):,} films are absent or broken; they are left out.")
+        notes.append(f"{absent:,} of {len(side.records):,} films are absent, broken or unprepared; they are left out.")
     about = {"weights": looked.weights["file"], "sha256": looked.weights["sha256"]}
     return Predictions(looked.found, looked.threshold, about, notes=notes, seconds=looked.seconds)
 

@@ -76,7 +76,7 @@ def usable(records, films, folder, *, tell):
     kept = [record for record in records if record.path is not None and record.id in films]
     if len(kept) < len(records):
         absent = len(records) - len(kept)
-        tell(f"{folder}: {absent} of {len(records)} films are left out: absent or broken; see `data check`.")
+        tell(f"{folder}: {absent} of {len(records)} films are left out: absent, broken, unprepared; see `data check`.")
     return kept
 
 

@@ -386,6 +386,20 @@ def test_films_that_are_new_are_prepared_when_the_folder_is_used_and_broken_ones
     assert len(told) == 2
 
 
+def test_new_films_do_not_cost_what_was_prepared_of_films_that_are_gone(folder):
+    told, new = [], film_path(folder, 2)
+    new.rename(str(new) + ".away")
+    prepare_folder(folder, size=64, workers=1)
+    os.rename(str(new) + ".away", str(new))
+    film_path(folder, 0).unlink()
+    for _ in range(2):
+        prepared = prepared_of(folder, load_records(folder), size=64, quiet=True, tell=told.append)
+        assert film_id(0) in prepared and film_id(2) not in prepared
+        assert prepared.image(film_id(0)).shape == (64, 64)
+    assert len(told) == 2 and "new (1) are left out" in told[0] and "the 1 whose films are gone" in told[0]
+    assert told[0].endswith(f"data prepare {folder} --size 64")
+
+
 def test_a_shard_of_which_nothing_is_left_is_removed(folder, small_shards):
     prepare_folder(folder, size=64, workers=1)
     for number in (3, 4, 5):

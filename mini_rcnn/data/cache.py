@@ -1,8 +1,8 @@
 """The prepared cache: every film of a folder at the network's size, made once, verified on every reading.
 
 ``prepare_folder`` makes it and goes on after a kill; ``open_prepared`` reads it; ``prepared_of`` does what is needed of
-the two. On disk, in
-``FOLDER/prepared/<size>``: shards of 128 images, and ``index.json``, which is written last: where it is, all is there.
+the two. On disk, in ``FOLDER/prepared/<size>``: shards of 128 images, and ``index.json``, which is written last: where
+it is, all is there.
 """
 
 from __future__ import annotations
@@ -149,13 +149,13 @@ def prepared_of(folder, records, *, size, quiet=False, tell=print):
     folder : str or Path
         In Kaggle's layout.
     records : sequence of Record
-        Every image of the folder's labels table: what is prepared of others is dropped when films are prepared.
+        Every image of the folder's labels table.
     size : int
         Pixels, side of the prepared images.
     quiet : bool
         No progress on stderr.
     tell : callable
-        Of a text, when films are prepared.
+        Of a text, when films are prepared or new ones are left out.
 
     Returns
     -------
@@ -166,14 +166,23 @@ def prepared_of(folder, records, *, size, quiet=False, tell=print):
     ------
     CacheError
         As `prepare_folder`.
+
+    Notes
+    -----
+    Bringing a cache up to date drops what is prepared of films that are gone. A prepared folder may have travelled
+    without its films, so where one is gone, new ones are left out, which is said.
     """
     try:
         prepared = open_prepared(folder, size=size)
-        n_new = sum(
-            record.path is not None and record.id not in prepared and record.id not in prepared.broken
-            for record in records
-        )
+        there = {record.id for record in records if record.path is not None}
+        n_new, n_gone = len(there - {*prepared.ids, *prepared.broken}), len({*prepared.ids} - there)
         if n_new == 0:
+            return prepared
+        if n_gone:
+            tell(
+                f"{folder}: films that are new ({n_new:,}) are left out. To prepare them, and drop what is prepared of "
+                f"the {n_gone:,} whose films are gone, type: {prepared.command}"
+            )
             return prepared
         what = f"films that are new ({n_new:,})"
     except CacheError:
