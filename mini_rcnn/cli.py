@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -36,7 +37,8 @@ TEST_HELP = """usage: python3 lab.py test [pytest's own arguments]
 
 Run the tests in the chosen environment; what stands behind `test` goes to pytest.
 
-  python3 lab.py test                              all of them
+  python3 lab.py test                              all of them, as many at once as there are cores, at most 4
+  python3 lab.py test -n 0                         all of them, one after the other
   python3 lab.py test -k boxes                     those with "boxes" in their name
   python3 lab.py test tests/test_nms.py            one file
   python3 lab.py --env modern test                 in the modern environment
@@ -59,10 +61,39 @@ BENCH = {
     "widgets": ("mini_rcnn.bench.widgets", "panels, from slider to screen", "bench widgets"),
 }
 
+MOST_AT_ONCE = 4  # processes that share the tests; each holds a TensorFlow of its own
+# Options of pytest that say how many run at once, or that only one process can keep.
+ONE_BY_ONE = ("-n", "--numprocesses", "--dist", "--pdb", "--trace", "-s", "--capture")
+
 
 def wants_help(arguments):
     """Return whether the arguments ask for help."""
     return bool(arguments) and arguments[0] in ("-h", "--help")
+
+
+def at_once(arguments, n_cores):
+    """Return pytest's options for the whole suite on several cores; none where arguments choose tests, or how to run.
+
+    The tests of a file stay together (``loadfile``): they share what was set up for them, and a notebook its kernel.
+
+    Parameters
+    ----------
+    arguments : list of str
+        Pytest's own.
+    n_cores : int
+
+    Examples
+    --------
+    >>> at_once(["-q"], 2)
+    ['-n2', '--dist=loadfile']
+    >>> at_once(["-k", "boxes"], 2), at_once(["--pdb"], 2), at_once([], 1)
+    ([], [], [])
+    """
+    chooses = any(not argument.startswith("-") or argument.startswith(ONE_BY_ONE) for argument in arguments)
+    n_processes = min(n_cores, MOST_AT_ONCE)
+    if chooses or n_processes < 2 or importlib.util.find_spec("xdist") is None:
+        return []
+    return [f"-n{n_processes}", "--dist=loadfile"]
 
 
 def test(arguments):
@@ -72,10 +103,12 @@ def test(arguments):
         return 0
     import pytest
 
+    from mini_rcnn.data.workers import usable_cores
+
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # notebooks in tests run here, whatever kernels the user has
     os.environ.update(MINI_RCNN_RSNA="", MINI_RCNN_TRAINING="small")  # and show what the repository's do
     os.chdir(str(ROOT))
-    return int(pytest.main(arguments))
+    return int(pytest.main([*at_once(arguments, usable_cores()), *arguments]))
 
 
 def choose(verb, parts, arguments):
