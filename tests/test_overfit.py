@@ -18,7 +18,7 @@ from mini_rcnn.training.start import random_start, record_statistics
 feed = Later("mini_rcnn.training.feed")
 step = Later("mini_rcnn.training.step")
 model = Later("mini_rcnn.stages_tf.model")
-N_STEPS = 160
+N_STEPS = 240  # no two runs are the same: in 160 steps two of twelve kept a second box or placed one badly
 
 
 @pytest.fixture(scope="module")
