@@ -18,7 +18,7 @@ from mini_rcnn.training.start import random_start, record_statistics
 feed = Later("mini_rcnn.training.feed")
 step = Later("mini_rcnn.training.step")
 model = Later("mini_rcnn.stages_tf.model")
-N_STEPS = 240  # no two runs are the same: in 160 steps two of twelve kept a second box or placed one badly
+N_STEPS = 300
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,10 @@ def films(tmp_path_factory):
 def test_eight_films_are_learnt_by_heart(films):
     preset = find_preset("demo")
     training = changed_training(preset.training, augmentation="none", average=0.0, weight_decay=0.0)
-    config = changed(preset.config, detections__min_confidence=0.7)
+    # Of a film's 100 proposals the preset's heads learn from the first 32; what they say of the rest nobody taught them.
+    # Of 30 runs of 100 steps 20 had a box too many, too few or out of place for it, of 30 that learn from all none.
+    asked = preset.config.proposals.max_proposals
+    config = changed(preset.config, detections__min_confidence=0.7, proposals__max_training_proposals=asked)
     fed = feed.Feed(films, config, training)
     weights = record_statistics(random_start(config, seed=1), next(iter(fed.statistics_batches())).images, config)
     learner, stream, totals = step.Learner(config, training, weights), fed.training_batches(), []
