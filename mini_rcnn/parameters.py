@@ -111,6 +111,15 @@ def is_recorded(name):
     return name.rsplit("/", 1)[1] in RECORDED
 
 
+def norms_of(names):
+    """Return the normalisations among a network's arrays, in their order.
+
+    >>> norms_of(["conv1/kernel", "bn_conv1/gamma", "bn_conv1/beta", "bn_conv1/mean", "bn_conv1/variance"])
+    ['bn_conv1']
+    """
+    return [name[: -len("/gamma")] for name in names if name.endswith("/gamma")]
+
+
 def count_parameters(shapes):
     """Return how many numbers there are, and how many of them are learnt."""
     sizes = {name: int(np.prod(shape)) for name, shape in shapes.items()}

@@ -35,8 +35,8 @@ def films(tmp_path_factory):
 def test_eight_films_are_learnt_by_heart(films):
     preset = find_preset("demo")
     training = changed_training(preset.training, augmentation="none", average=0.0, weight_decay=0.0)
-    # Of a film's 100 proposals the preset's heads learn from the first 32; what they say of the rest nobody taught them.
-    # Of 30 runs of 100 steps 20 had a box too many, too few or out of place for it, of 30 that learn from all none.
+    # Of a film's 100 proposals the preset's heads learn from the first 32, and may say anything of the rest: of 30 runs
+    # of 100 steps 20 had a box too many, too few or out of place for it, of 30 that learn from all of them none.
     asked = preset.config.proposals.max_proposals
     config = changed(preset.config, detections__min_confidence=0.7, proposals__max_training_proposals=asked)
     fed = feed.Feed(films, config, training)

@@ -218,7 +218,8 @@ print(f"a film's mean lies {off.mean():.1f} recorded standard deviations off, {o
 # the small detector takes the film's own mean before the first convolution, and brings its greys to one spread
 # (`image.spread`; the project took one mean from all). That is no business of batches. Were each *batch* normalised by
 # its own mean here, with two films in it each would be judged by its neighbour. Frozen, equal pixels always give equal
-# values.
+# values. (While it learnt, the small detector went by the batch: it saw eight films at a time. Lab 10 tells what that
+# is worth. While it detects it is frozen, as all of them are.)
 #
 # ### Where 111,488 comes from
 #
@@ -255,9 +256,9 @@ for name, maps in (("before", values), ("untouched", untouched), ("trained", tra
 # <details><summary>Answer</summary>
 #
 # It divides by $\sqrt{1.001}$: nothing. "Frozen" makes sense for statistics that somebody recorded. Where there are
-# none it means that the network trains without normalisation, and nothing says so. The training that belongs to these
-# labs records them on the first images: halfway through, the small network then scores 0.38 on its validation films,
-# without it 0.00 (README).
+# none it means that the network trains without normalisation, and nothing says so. Our trainings
+# from nothing record them on the first images: halfway through, the small network then scores 0.38 on its validation
+# films, without it 0.00 (README).
 #
 # </details>
 

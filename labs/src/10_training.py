@@ -177,7 +177,7 @@ from mini_rcnn.training.settings import Stage, changed_training
 
 config = changed(DEMO.config, image__size=64, image__spread=None, anchors__scales=(8, 14, 22, 32, 48))
 config = changed(config, proposals__max_training_proposals=200, targets__max_rois=48)
-plain = {"average": 0.0, "choose_threshold": False, "augmentation": "none", "warm_up_steps": 10}
+plain = {"average": 0.0, "choose_threshold": False, "augmentation": "none", "norms": "recorded", "warm_up_steps": 10}
 masks = "true" if lab.tier == "phantoms" else "boxes"
 stages = (Stage(7, 0.006, final_rate=0.0005),)
 training = changed_training(DEMO.training, stages=stages, steps=15, batch_size=4, optimiser="sgd", masks=masks, **plain)

@@ -20,11 +20,11 @@ def conv_norm(feature, weights, conv, norm, *, stride=1, padding="same"):
     Normalising multiplies each channel by a number and adds one, and so does a kernel: ``scale * (k @ x + b - mean) +
     beta`` is a convolution with the kernel ``scale * k``. Features are much larger than kernels, so this saves two
     passes over each feature; gradients reach kernel, bias, gamma and beta as before. Without a gamma under the
-    normalisation's name the weights were folded before. Weights that can ``measure`` are shown what is normalised.
+    normalisation's name the weights were folded before. What `BatchStatistics` normalise themselves cannot be folded.
     """
     kernel, bias = weights[f"{conv}/kernel"], weights[f"{conv}/bias"]
-    if hasattr(weights, "measure"):
-        weights.measure(norm, conv2d(feature, kernel, bias, stride=stride, padding=padding))
+    if norm in getattr(weights, "norms", ()):
+        return weights.normalise(norm, conv2d(feature, kernel, bias, stride=stride, padding=padding))
     if f"{norm}/gamma" in weights:
         gamma, beta, mean, variance = (weights[f"{norm}/{part}"] for part in ("gamma", "beta", "mean", "variance"))
         scale = norm_scale(tf.convert_to_tensor(gamma), tf.convert_to_tensor(variance), epsilon=BATCH_NORM_EPSILON)

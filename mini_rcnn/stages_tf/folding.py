@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mini_rcnn.parameters import norms_of
 from mini_rcnn.stages.ops import BATCH_NORM_EPSILON
 
 
@@ -37,7 +38,7 @@ def fold_norms(weights):
     ``gamma * (k @ x + b - mean) / sqrt(variance + epsilon) + beta`` is ``scale * k @ x + scale * (b - mean) + beta``,
     ``scale = gamma / sqrt(variance + epsilon)``. Worked out in float64. Matterport normalises again for each image.
     """
-    norms = [name[: -len("/gamma")] for name in weights if name.endswith("/gamma")]
+    norms = norms_of(weights)
     folded = {name: array for name, array in weights.items() if name.split("/")[0] not in norms}
     for norm in norms:
         gamma, beta, mean, variance = (

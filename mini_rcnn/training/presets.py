@@ -126,15 +126,16 @@ DEMO = Preset(
         targets__max_mask_rois=4,  # masks of all objects, up to 15 of an image, took a fifth of a step
     ),
     TrainingConfig(
-        (Stage(3, 0.002, final_rate=0.00004),),
+        (Stage(3, 0.003, final_rate=0.00006),),
         batch_size=8,
-        steps=560,
+        steps=500,
         optimiser="adam",
         warm_up_steps=50,
         augmentation="slides",
         masks="true",
         positive_share=0.5,
         start="statistics",
+        norms="batch",
         choose_threshold=True,  # 40 films with boxes tell thresholds apart, but not epochs: those the loss does
         average=0.997,
     ),
@@ -168,6 +169,7 @@ FAST = Preset(
         steps=None,
         augmentation="wide",
         masks="boxes",
+        norms="recorded",  # as it was tried
         average=0.999,
     ),
     source="The slides' network with fewer channels, blocks and proposals, by timing: 9.3 million numbers in place of "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mini_rcnn.parameters import RECORDED, norms_of
 from mini_rcnn.weights import shapes_of
 
 # Layers that give the answers begin near zero: the first answers are "nothing here", and no loss is large.
@@ -62,17 +63,6 @@ def kernel_spread(layer, shape):
     return np.sqrt((1.0 if layer.startswith(LINEAR) else 2.0) / fan_in)
 
 
-class Measured(dict):
-    """Weights whose normalisations take their mean and variance from what comes to them."""
-
-    def measure(self, norm, feature):
-        """Take the mean and variance of a feature (B, H, W, C), channel by channel, as a normalisation's own."""
-        import tensorflow.compat.v2 as tf
-
-        mean, variance = tf.nn.moments(feature, [0, 1, 2])
-        self[f"{norm}/mean"], self[f"{norm}/variance"] = mean.numpy(), variance.numpy()
-
-
 def record_statistics(weights, images, config, *, seed=0):
     """Return weights whose frozen normalisations fit the images: each gives its layer mean 0 and variance 1 on them.
 
@@ -100,9 +90,10 @@ def record_statistics(weights, images, config, *, seed=0):
     from mini_rcnn.stages_tf.backbone import resnet
     from mini_rcnn.stages_tf.fpn import feature_pyramid
     from mini_rcnn.stages_tf.heads import box_head, mask_head
+    from mini_rcnn.stages_tf.norms import BatchStatistics
     from mini_rcnn.stages_tf.roi_align import pyramid_roi_align
 
-    measured = Measured(weights)
+    measured = BatchStatistics(weights, norms_of(weights))
     pyramid = feature_pyramid(resnet(images, measured, blocks=config.backbone.blocks), measured)
     boxes = random_boxes(np.random.default_rng(seed), len(images), config.image.size)
     for head, size in ((box_head, config.heads.box_pool_size), (mask_head, config.heads.mask_pool_size)):
@@ -110,7 +101,8 @@ def record_statistics(weights, images, config, *, seed=0):
             pyramid, boxes, image_size=config.image.size, output_size=size, method=config.heads.pooling
         )
         head(np.reshape(pooled, (-1, *pooled.shape[2:])), measured)
-    return {name: np.asarray(array, np.float32) for name, array in measured.items()}
+    met = {f"{norm}/{part}": pair[i] for norm, pair in measured.met.items() for i, part in enumerate(RECORDED)}
+    return {name: np.asarray(array, np.float32) for name, array in {**weights, **met}.items()}
 
 
 def random_boxes(rng, n_images, size, *, n_boxes=4):

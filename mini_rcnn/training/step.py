@@ -9,13 +9,15 @@ import numpy as np
 import tensorflow.compat.v2 as tf
 
 from mini_rcnn.model import anchors_of, end_of_box
-from mini_rcnn.parameters import is_recorded
+from mini_rcnn.parameters import RECORDED, is_recorded, norms_of
 from mini_rcnn.stages_tf.learning import LOSSES, Dice, Truth, batch_losses, throw_dice, weight_decay
+from mini_rcnn.stages_tf.norms import BatchStatistics
 
 from .devices import mean_of_devices, n_devices_of, run_on_all, share_of_device
 from .optimiser import clip, either, global_norm, make_optimiser, make_variable
 from .settings import LAYERS
 
+MEMORY = 0.99  # of recorded means and variances, a step; as Keras's and Matterport's layers
 DICE_OF_VALIDATION = 1 << 30  # steps are counted from here for the dice of validation
 
 
@@ -27,6 +29,17 @@ def names_learnt(names, layers):
     """
     pattern = re.compile(LAYERS[layers])
     return [name for name in names if pattern.fullmatch(name.split("/")[0]) and not is_recorded(name)]
+
+
+def norms_by_batch(learnt):
+    """Return which normalisations go by the batch where these arrays learn: those that learn, but for the mask head's.
+
+    The mask head repeats what is recorded: it sees the objects of a batch alone, which may be two, or none.
+
+    >>> norms_by_batch(["bn_conv1/gamma", "bn_conv1/beta", "mrcnn_class_bn1/gamma", "mrcnn_mask_bn1/gamma"])
+    ['bn_conv1', 'mrcnn_class_bn1']
+    """
+    return [norm for norm in norms_of(learnt) if not norm.startswith("mrcnn_mask")]
 
 
 class Learner:
@@ -143,6 +156,7 @@ class Learner:
 
     def learn(self, learnt):
         """Return the function of one step in which these arrays learn."""
+        norms = norms_by_batch(learnt) if self.training.norms == "batch" else ()
 
         def on_device(images, boxes, class_ids, masks, anchor_dice, proposal_dice, rate):
             parts = (images, boxes, class_ids, masks, anchor_dice, proposal_dice)
@@ -150,7 +164,8 @@ class Learner:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 variables = [self.arrays[name] for name in learnt]
                 tape.watch(variables)
-                told, total = self.all_losses(self.arrays, images, Truth(*parts[:3]), Dice(*parts[3:]), learnt)
+                arrays = BatchStatistics(self.arrays, norms)
+                told, total = self.all_losses(arrays, images, Truth(*parts[:3]), Dice(*parts[3:]), learnt)
             gradients = tape.gradient(total, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
             gradients = mean_of_devices(self.strategy, gradients)
             told = mean_of_devices(self.strategy, tf.stack([*told, total]))
@@ -159,6 +174,7 @@ class Learner:
             gradients = clip(gradients, norm, self.training.clip_norm)
             self.optimiser.update(self.arrays, dict(zip(learnt, gradients)), rate, fine)
             self.follow(learnt, fine)
+            self.record(arrays.met, fine)
             return tf.concat([told, norm[None]], axis=0)
 
         def step(images, boxes, class_ids, masks, rate, number):
@@ -183,6 +199,14 @@ class Learner:
             behind = tf.math.multiply_no_nan(average - self.arrays[name], here)  # 0 where something was not finite
             tf.raw_ops.ResourceApplyGradientDescent(var=average.handle, alpha=1 - decay, delta=behind)
         count.assign(either(fine, count + 1, count))
+
+    def record(self, met, fine):
+        """Move the recorded means and variances towards what the batch's were, for detection to repeat."""
+        names = [f"{norm}/{part}" for norm in met for part in RECORDED]
+        values = mean_of_devices(self.strategy, [value for pair in met.values() for value in pair]) if met else []
+        for name, value in zip(names, values):
+            array = self.arrays[name]
+            array.assign(either(fine, array + (1 - MEMORY) * (value - array), array))
 
     def state(self):
         """Return everything that a checkpoint has to keep, arrays by name."""
