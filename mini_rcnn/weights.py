@@ -17,7 +17,7 @@ import numpy as np
 
 from .config import Config, from_dict, to_dict
 from .data.files import write_arrays, written_beside
-from .parameters import NORM_PARTS, WeightsError, parameter_shapes
+from .parameters import NORM_PARTS, WeightsError, is_recorded, parameter_shapes
 
 FORMAT = "mini-rcnn weights"
 VERSION = 1
@@ -62,9 +62,10 @@ def save_weights(path, weights, config, *, facts=None, dtype=np.float32):
     facts : dict, optional
         What else is to be known, such as the data and the score: plain values.
     dtype : numpy dtype
-        float16 halves the file; it is read back as float32.
+        float16 halves the file; it is read back as float32. Recorded means and variances stay float32: the variance
+        of grey levels may be more than float16's largest number, 65,504.
     """
-    arrays = {name: np.asarray(array, dtype) for name, array in weights.items()}
+    arrays = {name: np.asarray(array, np.float32 if is_recorded(name) else dtype) for name, array in weights.items()}
     head = {
         "format": FORMAT,
         "version": VERSION,

@@ -30,19 +30,19 @@ def test_of_equal_scores_the_highest_threshold_that_is_not_at_the_edge():
 
 
 def test_one_film_does_not_decide():
-    """Four of 150 healthy films have a mark of 0.9, two may: 0.9 itself is over the limit, its surroundings are not."""
-    healthy = [film(False, 0.905) for _ in range(4)] + [film(False) for _ in range(146)]
+    """Six of 150 healthy films have a mark of 0.9, three may: 0.9 itself is over the limit, its surroundings are not."""
+    healthy = [film(False, 0.905) for _ in range(6)] + [film(False) for _ in range(144)]
     ill = [film(True, 0.935) for _ in range(40)] + [film(True, 0.975) for _ in range(4)]
-    assert choose_threshold(ill + healthy).threshold == pytest.approx(0.91)  # half of its neighbours mark four
-    many = [film(False, 0.905) for _ in range(8)] + healthy[8:]
+    assert choose_threshold(ill + healthy).threshold == pytest.approx(0.91)  # half of its neighbours mark six
+    many = [film(False, 0.905) for _ in range(12)] + healthy[12:]
     assert choose_threshold(ill + many).threshold > 0.905
 
 
 def test_marking_few_healthy_films_comes_first():
-    healthy = [film(False, 0.8) for _ in range(2)] + [film(False) for _ in range(78)]
+    healthy = [film(False, 0.8) for _ in range(2)] + [film(False) for _ in range(58)]
     sure, unsure = film(True, 0.9), [film(True, 0.705) for _ in range(9)]
     choice = choose_threshold([sure, *unsure, *healthy])
-    assert 0.8 < choice.threshold <= 0.9 and choice.marked == 0  # 0.7 would score more, and mark 2.5 %
+    assert 0.8 < choice.threshold <= 0.9 and choice.marked == 0  # 0.7 would score more, and mark 3.3 %
     fewer = [film(False, 0.8), *healthy[2:]]
     assert choose_threshold([sure, *unsure, *fewer]).threshold == pytest.approx(0.63)
 

@@ -127,7 +127,7 @@ for name, picture in zip(WINDOWS, levels):
 #
 # <details><summary>Answer</summary>
 #
-# None of these. On the phantoms it finds 11 of 13 opacities as they are and 5 of 13 inverted, and it marks 24 films
+# None of these. On the phantoms it finds 7 of 13 opacities as they are and 1 of 13 inverted, and it marks 20 films
 # without an opacity in place of none. Nothing warns you: a detector is as sure of itself on a kind of film that it has
 # never seen.
 #

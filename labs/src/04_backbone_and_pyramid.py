@@ -170,9 +170,9 @@ print(f"mean difference, of the maps' own mean spread: {100 * apart:.0f} %")
 #
 # 2 before and 3 after: every window begins one pixel further right and down than the kernels were trained for. The
 # maps look the same to the eye and lie one pixel, half a cell, aside; where values change fast, they differ (on
-# phantoms by a fifth of the maps' own spread). No error says so, and the detector still works: with this one change
-# it finds 49 of the 65 opacities on the 200 phantoms of lab 05 (IoU 0.5) in place of 51, its boxes fit less well, and
-# the challenge's score falls from 0.58 to 0.53. On so few films that could be chance; nobody would look for it.
+# phantoms by a sixth of the maps' own spread). No error says so, and the detector still works: with this one change
+# it finds 39 of the 65 opacities on the 200 phantoms of lab 05 (IoU 0.5) in place of 43, its boxes fit less well, and
+# the challenge's score falls from 0.55 to 0.48. On so few films that could be chance; nobody would look for it.
 #
 # </details>
 
@@ -256,9 +256,9 @@ for name, maps in (("before", values), ("untouched", untouched), ("trained", tra
 # <details><summary>Answer</summary>
 #
 # It divides by $\sqrt{1.001}$: nothing. "Frozen" makes sense for statistics that somebody recorded. Where there are
-# none it means that the network trains without normalisation, and nothing says so. Our trainings
-# from nothing record them on the first images: halfway through, the small network then scores 0.38 on its validation
-# films, without it 0.00 (README).
+# none it means that the network trains without normalisation, and nothing says so. Our trainings from nothing record
+# them on the first images: halfway through, a small network then scored 0.38 on its validation films, without it 0.00
+# (README).
 #
 # </details>
 

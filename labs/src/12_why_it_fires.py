@@ -422,8 +422,8 @@ for alarm, cause, near, distances in list(zip(alarms, causes, rows, away / unit)
 show(lab_12.neighbours_figure(shown))
 
 # %% [markdown] id="nearest-note"
-# On the phantoms, alarms lie as near to true opacities as those lie to each other, and a place without anything more
-# than four times as far. **For the last layer these alarms *are* opacities.** No threshold and no other last layer of
+# On the phantoms, alarms lie about as near to true opacities as those lie to each other, and a place without anything
+# three times as far. **For the last layer these alarms *are* opacities.** No threshold and no other last layer of
 # the same kind tells them apart: the difference, if the network ever had it, was lost before. What would help are
 # features that differ: more such findings in training, larger films, the other view, what else is known of the patient.
 #

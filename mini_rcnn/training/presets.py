@@ -139,8 +139,8 @@ DEMO = Preset(
         choose_threshold=True,  # 40 films with boxes tell thresholds apart, but not epochs: those the loss does
         average=0.997,
     ),
-    source="Found by trying, for phantoms and two CPU cores. Most is owed to recorded statistics: without them a "
-    "network from nothing finds next to nothing in this time.",
+    source="Found by trying, for phantoms and two CPU cores. Most is owed to normalisations: with statistics of 0 and 1 "
+    "a network from nothing finds next to nothing in this time, with recorded ones less than by the batch.",
     cost="On two CPU cores up to two minutes to draw and prepare the films, then two to two and a half to train, or "
     "three to three and a half in classic; 2 GB.",
     phantoms=950,

@@ -16,7 +16,7 @@ from mini_rcnn.stages_tf.model import TENSORFLOW
 from mini_rcnn.weights import WeightsError
 
 THRESHOLDS = tuple(step / 100 for step in range(5, 100))
-MOST_MARKED = 0.02  # of the films without boxes: a threshold that marks as many or more is no choice
+MOST_MARKED = 0.025  # of the films without boxes: a threshold that marks as many or more is no choice
 NEAR = 0.35  # in log-odds, which is 0.03 around 0.9: thresholds as near as this are judged together
 
 
@@ -105,7 +105,7 @@ def choose_threshold(films, thresholds=THRESHOLDS):
     Returns
     -------
     Choice
-        Of the thresholds that mark fewer than 2 % of the films without boxes, the one with the best score, of equals
+        Of the thresholds that mark fewer than 2.5 % of the films without boxes, the one with the best score, of equals
         the highest; where none does, the one that marks the fewest. Both are means over the neighbouring thresholds,
         see `around`; what is returned is what the threshold itself gives.
 
@@ -113,10 +113,10 @@ def choose_threshold(films, thresholds=THRESHOLDS):
     -----
     A threshold may be applied after suppression: boxes below it never take one above it away.
 
-    Of 150 films without boxes three are 2 %, so a single film can rule a threshold out or let it in, and one
+    Of 150 films without boxes 3.75 are 2.5 %, so a single film can rule a threshold out or let it in, and one
     film with boxes more or less moves the score by hundredths. New films fall a little to the left and right of these;
     the mean over the neighbourhood asks what a threshold gives then, and ends on a plateau, not at its edge. On 158 new
-    films it may be 4 % where it was 2 % here.
+    films it may be 4 % where it was 2.5 % here.
 
     Examples
     --------
