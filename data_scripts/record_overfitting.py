@@ -33,7 +33,7 @@ def record(folder, out):
     from mini_rcnn.training.step import Learner
 
     config, stages = DEMO.config, (Stage(EPOCHS, 0.002),)
-    plain = {"average": 0.0, "choose_threshold": False, "augmentation": "none", "norms": "recorded"}
+    plain = {"average": 0.0, "choose_threshold": False, "augmentation": "none", "norms": "recorded", "best_by": "loss"}
     training = changed_training(DEMO.training, stages=stages, steps=STEPS, **plain)
     devices.prepare_devices(training, threads=1)
     write_phantoms(folder / "films", N_FILMS, seed=SEED, quiet=True)

@@ -242,6 +242,18 @@ def test_killed_and_resumed_gives_the_same_numbers(data, tmp_path, kind, n_runs,
         forks.close()
 
 
+def test_the_last_epoch_is_kept_where_nothing_is_to_choose(data, tmp_path):
+    """Loss and score are both worse in the second epoch, and its threshold is the one that is kept."""
+    choices = iter([Choice(0.5, 0.4, 0.0), Choice(0.9, 0.3, 0.0)])
+    training = tiny_training(stages=(Stage(2, 0.1),), best_by="last", choose_threshold=True)
+    scorer = SimpleNamespace(choose=lambda ids, stopped: next(choices))
+    loop, _ = run_loop(PlainLearner(tiny_config(), training), data, tmp_path, scorer=scorer)
+    epochs = rows_of(tmp_path / "epochs.csv")
+    assert float(epochs[0]["validation_total"]) < float(epochs[1]["validation_total"])
+    assert (loop.progress.best["epoch"], loop.progress.best["threshold"]) == (2, 0.9)
+    assert facts_of(tmp_path / "best.weights.npz")["validation"]["threshold"] == 0.9
+
+
 @pytest.mark.parametrize("best_by, epoch, threshold", [("rsna", 2, 0.9), ("loss", 1, 0.5)])
 def test_the_score_chooses_the_epoch_or_the_threshold_alone(data, tmp_path, best_by, epoch, threshold):
     """The loss rises from the first epoch to the second here, and so does the score."""

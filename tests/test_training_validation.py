@@ -30,7 +30,7 @@ def test_of_equal_scores_the_highest_threshold_that_is_not_at_the_edge():
 
 
 def test_one_film_does_not_decide():
-    """Six of 150 healthy films have a mark of 0.9, three may: 0.9 itself is over the limit, its surroundings are not."""
+    """Six of 150 healthy films have a mark of 0.9, three may: 0.9 itself marks too many, its surroundings do not."""
     healthy = [film(False, 0.905) for _ in range(6)] + [film(False) for _ in range(144)]
     ill = [film(True, 0.935) for _ in range(40)] + [film(True, 0.975) for _ in range(4)]
     assert choose_threshold(ill + healthy).threshold == pytest.approx(0.91)  # half of its neighbours mark six

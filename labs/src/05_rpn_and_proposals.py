@@ -411,8 +411,8 @@ print(f"films with a box without area: {np.sum(np.array(shortest) <= 0)} of {len
 print(f"the shortest side of all boxes: {min(shortest):.1f} pixels")
 
 # %% [markdown] id="empty-read"
-# Seldom: it takes a delta that carries an anchor by half its size or more out of the film. With this network on phantoms
-# it happens on one film in 42. One such box is enough; and nothing would say so.
+# Seldom: it takes a delta that carries an anchor by half its size or more out of the film. With this network on
+# phantoms it happens on one film in 42. One such box is enough; and nothing would say so.
 
 # %% [markdown] id="end"
 # ## What you have built

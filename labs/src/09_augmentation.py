@@ -379,10 +379,10 @@ for name, values in distances.items():
 
 # %% [markdown] id="distances-after"
 # On the phantoms the copies stay near the film, at less than half the distance of other people, and even the *same*
-# patient on another day is twice as far away as they are. Augmentation fills in what lies around a film. It teaches a network what does
-# not matter: a little turn, a little light. What does matter, other opacities, other hearts, other machines, only other
-# patients bring. (Be fair to the copies: this network was trained with augmentation, which is to say, trained to bring
-# them near.)
+# patient on another day is twice as far away as they are. Augmentation fills in what lies around a film. It teaches a
+# network what does not matter: a little turn, a little light. What does matter, other opacities, other hearts, other
+# machines, only other patients bring. (Be fair to the copies: this network was trained with augmentation, which is to
+# say, trained to bring them near.)
 #
 # And a warning that follows from it: augment *after* splitting. A copy of a training film in the test set is a leak
 # (lab 01) of the worst kind.

@@ -178,6 +178,7 @@ from mini_rcnn.training.settings import Stage, changed_training
 config = changed(DEMO.config, image__size=64, image__spread=None, anchors__scales=(8, 14, 22, 32, 48))
 config = changed(config, proposals__max_training_proposals=200, targets__max_rois=48)
 plain = {"average": 0.0, "choose_threshold": False, "augmentation": "none", "norms": "recorded", "warm_up_steps": 10}
+plain["best_by"] = "loss"
 masks = "true" if lab.tier == "phantoms" else "boxes"
 stages = (Stage(7, 0.006, final_rate=0.0005),)
 training = changed_training(DEMO.training, stages=stages, steps=15, batch_size=4, optimiser="sgd", masks=masks, **plain)
@@ -242,13 +243,13 @@ for name, run in (("recorded statistics", with_statistics), ("mean 0, variance 1
 
 # %% [markdown] id="batch-text"
 # **And the statistics of the batch itself?** Of one film they say little, of eight films enough. Then each layer is
-# normalised by mean and variance of the batch at hand, in every step, and gradients go through both; a moving average of
-# them is recorded, which the network repeats when it detects (Ioffe and Szegedy 2015; Matterport does it where
-# `TRAIN_BN` is `None`). Setting `norms = "batch"` in `training` does it here, for all but the mask head, which sees only
-# the few objects of a batch. A step takes a sixth longer, and the network learns more in each: the best score that any
-# threshold has on 1,600 unseen phantoms was 0.59 to 0.64 in ten trainings of the demo's network with recorded statistics,
-# 1,680 steps each, and 0.63 to 0.66 in four by the batch, 1,500 steps each. The demo's preset does it so. (The training
-# below does not: batches of four, and few steps.)
+# normalised by mean and variance of the batch at hand, in every step, and gradients go through both; a moving average
+# of them is recorded, which the network repeats when it detects (Ioffe and Szegedy 2015; Matterport does it where
+# `TRAIN_BN` is `None`). `norms = "batch"` in `training` does it here, for all but the mask head, which sees only the
+# few objects of a batch. A step takes a sixth longer, and the network learns more in each: the best score that any
+# threshold has on 1,600 unseen phantoms was 0.59 to 0.64 in ten trainings of the demo's network with recorded
+# statistics, 1,680 steps each, and 0.63 to 0.66 in four by the batch, 1,500 steps each. The demo's preset does it so.
+# (The training below does not: batches of four, and few steps.)
 
 # %% [markdown] id="train-text"
 # ## 5. A training of your own

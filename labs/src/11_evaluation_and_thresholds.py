@@ -326,10 +326,10 @@ for low, count, mean, share in zip(bins.edges, *bins[1:]):
 print(f"calibration error {expected_calibration_error(bins):.2f}")
 
 # %% [markdown] id="calibration-note"
-# Bars under the dashed line: surer than right. Here it is the low scores that promise too much: of the marks at 0.5 to 0.6
-# a sixth are right. In training every second film shows an opacity, here every fifth, and the score does not know; other
-# networks are far surer (lab 12). So "0.9" is a place in an order, not
-# a probability, and a threshold has to be *chosen*.
+# Bars under the dashed line: surer than right. Here it is the low scores that promise too much: of the marks at 0.5 to
+# 0.6 a sixth are right. In training every second film shows an opacity, here every fifth, and the score does not know;
+# other networks are far surer (lab 12). So "0.9" is a place in an order, not a probability, and a threshold has to be
+# *chosen*.
 #
 # ## 8. How sure are these numbers?
 #
@@ -375,15 +375,15 @@ print(table_text(rows))
 # In brackets stands what changes beside the network's own. Read it on the phantoms:
 #
 # - **First** (0.7 / 0.1): seven hits more, and two false marks more, both on healthy films.
-# - **Second** (0.9 / 0.7): two false marks are left, and nearly a quarter of the hits is gone. The project's detector scored
-#   above 0.95 on healthy lungs, so 0.9 was low for it; for this one, which is seldom so sure, it is high. **A threshold
-#   belongs to the network that it was chosen for.**
+# - **Second** (0.9 / 0.7): two false marks are left, and nearly a quarter of the hits is gone. The project's detector
+#   scored above 0.95 on healthy lungs, so 0.9 was low for it; for this one, which is seldom so sure, it is high. **A
+#   threshold belongs to the network that it was chosen for.**
 # - **Third** (0.92 / 0.1, RPN 0.3): no false mark less than the second, and twelve hits less. An overlap threshold of
 #   0.3 among *proposals* takes away proposals before anybody has looked at them.
 #
 # The first has a better score than the network's own, which was chosen on other films of the same kind, and with a
-# condition: of their healthy films fewer than 2.5 % were to be marked. Who sees that *here* and takes 0.7 has chosen on the
-# films that were to judge. What comes of that is next.
+# condition: of their healthy films fewer than 2.5 % were to be marked. Who sees that *here* and takes 0.7 has chosen on
+# the films that were to judge. What comes of that is next.
 #
 # ## 10. Choose here, confirm there
 #

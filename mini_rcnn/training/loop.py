@@ -207,7 +207,9 @@ class Loop:
     def is_best(self, losses, choice):
         """Return whether an epoch is better than all before, as `TrainingConfig.best_by` says.
 
-        By the loss: the lower one. By the score: the higher one, of equal ones the lower loss.
+        By the loss: the lower one. By the score: the higher one, of equal ones the lower loss. "last": each is. Where a
+        rate falls to next to nothing the network is made for the end, and a loss that rises because it has become too
+        sure of itself says little of the order of its scores.
         """
         best = self.progress.best
         if not math.isfinite(losses["total"]):
@@ -215,7 +217,7 @@ class Loop:
                 f"epoch {self.progress.epoch + 1}: the validation loss is {losses['total']}; nothing was saved. Train "
                 "again with a lower rate (a stage's rate)."
             )
-        if best is None:
+        if best is None or self.training.best_by == "last":
             return True
         lower = losses["total"] < best["loss"]
         if self.training.best_by == "loss":

@@ -73,7 +73,7 @@ class TrainingConfig:
     hard_share: float | None = None  # of the images shown without boxes, how many are Not Normal; None: as they come
     start: str = "random"  # or "statistics": random, then what normalisations meet on first images is recorded
     norms: str = "recorded"  # frozen; or "batch": by each batch's mean and variance, which are recorded on the way
-    best_by: str = "loss"  # of the validation side, the lowest; or "rsna", the challenge's score, the highest
+    best_by: str = "loss"  # validation's lowest; or "rsna", the challenge's highest score; or "last", no choice
     choose_threshold: bool = False  # by the validation side, kept with the best weights; "rsna" always does
     average: float = 0.0  # decay of a moving average of the weights, which then is what is judged and kept; 0: off
     mixed_precision: bool = False  # features in bfloat16; TensorFlow 2 alone
@@ -95,7 +95,7 @@ class TrainingConfig:
             ("masks", ("boxes", "true")),
             ("start", ("random", "statistics")),
             ("norms", ("recorded", "batch")),
-            ("best_by", ("loss", "rsna")),
+            ("best_by", ("loss", "rsna", "last")),
             ("mixed_precision", (False, True)),
             ("xla", (False, True)),
             ("choose_threshold", (False, True)),
