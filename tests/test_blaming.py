@@ -17,7 +17,9 @@ def folder(tmp_path_factory):
     folder = write_phantoms(tmp_path_factory.mktemp("films"), 3, seed=2, workers=1, quiet=True).folder
     weights, config, _ = load_weights(DEMO_WEIGHTS)
     huge = np.full_like(weights["mrcnn_bbox_fc/bias"], 3e38)
-    save_weights(folder.parent / "huge.npz", {**weights, "mrcnn_bbox_fc/bias": huge}, config)
+    sure = weights["mrcnn_class_logits/bias"] + [0, 20]  # every proposal is an opacity
+    changed = {"mrcnn_bbox_fc/bias": huge, "mrcnn_class_logits/bias": sure}
+    save_weights(folder.parent / "huge.npz", {**weights, **changed}, config)
     return folder
 
 
