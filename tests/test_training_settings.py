@@ -117,11 +117,12 @@ def test_changes_by_text():
     texts = [
         "anchors__scales=[16,32,64,128,256]", "training__stages=[{\"epochs\": 3, \"rate\": 0.5}]",
         "training__positive_share=none", "training__best_by=rsna", "training__xla=true", "training__average=0.99",
-        "training__augmentation=none",
+        "training__augmentation=none", "training__masks=true",
     ]  # fmt: skip
     config, training = changed_by_text(Config(), TrainingConfig(ONE, positive_share=0.5), texts)
     assert config.anchors.scales == (16, 32, 64, 128, 256)
-    assert training == TrainingConfig((Stage(3, 0.5),), best_by="rsna", xla=True, average=0.99, augmentation="none")
+    words = {"best_by": "rsna", "augmentation": "none", "masks": "true"}
+    assert training == TrainingConfig((Stage(3, 0.5),), xla=True, average=0.99, **words)
     with pytest.raises(ValueError, match="did you mean seed"):
         changed_training(training, sed=1)
 

@@ -17,6 +17,7 @@ LAYERS = {
     "5+": r"(res5.*)|(bn5.*)|" + HEADS,
     "all": r".*",
 }
+WORDS = {"none": None, "true": True, "false": False}  # what they mean on the command line
 AUGMENTATIONS = ("slides", "wide", "none")  # mini_rcnn.data.augment.SLIDES and WIDE
 
 
@@ -194,9 +195,10 @@ def changed_by_text(config, training, texts):
         section, _, setting = name.partition("__")
         if section == "training":
             require(setting, "--set training__setting=value wants a setting", text)
-            value = value_of(value)
-            if value is None and isinstance(getattr(training, setting, None), str):
-                value = "none"  # the word itself is one of the setting's values, or it is refused as one
+            if isinstance(getattr(training, setting, None), str) and value.lower() in WORDS:
+                value = value.lower()  # the word itself is one of the setting's values, or it is refused as one
+            else:
+                value = value_of(value)
             training = changed_training(training, **{setting: value})
         else:
             known = [each.name for each in fields(config)] + ["training"]
@@ -212,8 +214,8 @@ def value_of(text):
     >>> value_of("[1, 2]"), value_of("1e-3"), value_of("none"), value_of("adam")
     ((1, 2), 0.001, None, 'adam')
     """
-    if text.lower() in ("none", "true", "false"):
-        return {"none": None, "true": True, "false": False}[text.lower()]
+    if text.lower() in WORDS:
+        return WORDS[text.lower()]
     try:
         value = json.loads(text)
     except ValueError:
