@@ -246,10 +246,10 @@ for name, run in (("recorded statistics", with_statistics), ("mean 0, variance 1
 # normalised by mean and variance of the batch at hand, in every step, and gradients go through both; a moving average
 # of them is recorded, which the network repeats when it detects (Ioffe and Szegedy 2015; Matterport does it where
 # `TRAIN_BN` is `None`). `norms = "batch"` in `training` does it here, for all but the mask head, which sees only the
-# few objects of a batch. A step takes a sixth longer, and the network learns more in each: the best score that any
-# threshold has on 1,600 unseen phantoms was 0.59 to 0.64 in ten trainings of the demo's network with recorded
-# statistics, 1,680 steps each, and 0.63 to 0.66 in four by the batch, 1,500 steps each. The demo's preset does it so.
-# (The training below does not: batches of four, and few steps.)
+# few objects of a batch. A step takes a sixth longer, and more is learnt in each: the best score that any threshold has
+# on 1,600 unseen phantoms was 0.59 to 0.64 in ten trainings of the demo's network with recorded statistics (1,680 steps
+# at a rate of 0.002), and 0.63 to 0.66 in five by the batch (1,500 steps at 0.003) on the same films. The demo's preset
+# does it so. (The training below does not: batches of four, and few steps.)
 
 # %% [markdown] id="train-text"
 # ## 5. A training of your own

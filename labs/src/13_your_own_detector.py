@@ -152,8 +152,9 @@ print(f"marks {reached.marked:.1%} of the healthy films; the cap is {MOST_MARKED
 # `--set section__setting=value` takes any setting, and refuses a misspelt one. Then name
 # `../runs/mine/best.weights.npz` in part 1 and run the lab again.
 #
-# Trainings of the same preset that differ in nothing but the order of sums scored 0.53, 0.55, 0.56 and 0.56 on these
-# films, and those of an earlier preset 0.49 to 0.59. Keep that in mind before you call a change of 0.03 an improvement.
+# Five trainings of the same preset that differ in nothing but the order of sums (one was in classic) scored 0.51 to
+# 0.56 on these films, and ten of an earlier preset 0.49 to 0.59. Keep that in mind before you call a change of 0.03 an
+# improvement.
 
 # %% [markdown] id="board-text"
 # ## 6. The leaderboard
