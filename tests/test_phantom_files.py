@@ -252,6 +252,75 @@ def test_kill_9_and_on(drawn, tmp_path):
     assert content_of(tmp_path / "killed") == content_of(tmp_path / "whole")
 
 
+# Two processes.
+
+DRAWER = """
+import sys, time
+sys.path[:0] = [{root!r}, {tests!r}]
+from test_phantom_files import phantom_files, small_phantom, write
+phantom_files.draw_phantom = lambda plan: time.sleep(0.01) or small_phantom(plan)
+print("begun", flush=True)
+sys.stdin.readline()
+for _ in range({times}):
+    print(*write({folder!r}, 40, seed=3, replace=True)[1:], flush=True)
+"""
+
+
+def drawers(folder, *, number, times):
+    """Start processes that draw into a folder at one moment, and return what each printed and said on stderr."""
+    code = DRAWER.format(root=str(ROOT), tests=str(ROOT / "tests"), folder=str(folder), times=times)
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    processes = [subprocess.Popen(command, **pipes) for _ in range(number)]
+    for process in processes:
+        assert process.stdout.readline().strip() == "begun"
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    said = [process.communicate(timeout=120) for process in processes]
+    assert [process.returncode for process in processes] == [0] * number, said
+    return said
+
+
+def test_two_processes_draw_one_set_once(drawn, tmp_path):
+    (first, _), (second, _) = said = drawers(tmp_path / "both", number=2, times=1)
+    assert sorted([first.split(), second.split()]) == [["0", "40"], ["40", "0"]]
+    assert sum("another lab.py is drawing phantoms into" in errors for _, errors in said) == 1
+    assert not list((tmp_path / "both").rglob("*.new"))
+    assert write(tmp_path / "both", 40, seed=3) == (tmp_path / "both", 0, 40)
+
+
+def test_what_is_finished_is_only_read(drawn, tmp_path):
+    """Other processes may read it, or draw it at the same moment: nothing is written, nothing removed."""
+    write(tmp_path, 40, seed=3)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    for printed, errors in drawers(tmp_path, number=2, times=20):
+        assert printed.split() == ["0", "40"] * 20 and "another" not in errors
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+@pytest.mark.parametrize("name", ["stage_2_train_labels.csv", "nih_patients.csv"])
+def test_a_table_that_was_changed_is_written_again(drawn, tmp_path, name):
+    write(tmp_path)
+    before = content_of(tmp_path)
+    (tmp_path / name).write_text("patientId\n")
+    assert write(tmp_path) == (tmp_path, 0, 12)
+    (tmp_path / name).unlink()
+    write(tmp_path)
+    assert content_of(tmp_path) == before
+
+
+def test_a_kill_before_the_end_is_tidied(monkeypatch, drawn, tmp_path):
+    """The journal goes last: whoever finds none finds nothing half-written either."""
+    monkeypatch.setattr(phantom_files, "remove_leftovers", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write(tmp_path)
+    monkeypatch.undo()
+    (tmp_path / ".phantoms.json.123.new").write_text("half")
+    assert write(tmp_path) == (tmp_path, 0, 12)
+    assert not list(tmp_path.rglob("*.new")) and not (tmp_path / JOURNAL).exists()
+
+
 # Nobody else's files.
 
 

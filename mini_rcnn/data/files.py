@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+LOCK = ".lock"  # in a folder that one process at a time writes; stays there
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can hold: the same arrays give the same bytes
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
+import io
 import shutil
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -12,8 +15,10 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from mini_rcnn.launch.guard import Guard
+
 from .errors import DataError
-from .files import sha256_of, write_json, written_beside
+from .files import LOCK, sha256_of, write_json, written_beside
 from .phantom import draw_phantom
 from .phantoms.phantom_folder import (
     MANIFEST,
@@ -21,7 +26,11 @@ from .phantoms.phantom_folder import (
     Journal,
     drawing_version,
     films_there,
+    ids_before,
+    is_finished,
     prepare_folder,
+    refuse_others,
+    refuse_strangers,
     remove_leftovers,
 )
 from .phantoms.phantom_plan import plan_phantoms
@@ -121,29 +130,41 @@ def died(task):
     raise DataError(f"drawing {task[1].image_id} ended its process, as where memory runs out. Try --workers 1.")
 
 
-def write_table(path, header, rows):
-    """Write a CSV file as Kaggle's are."""
-    with written_beside(path, "w") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
+def table(header, rows):
+    """Return a CSV file as Kaggle's are, as bytes."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return file.getvalue().encode()
+
+
+def tables_of(films):
+    """Return the tables of films as ``{name: bytes}``, sorted by id as Kaggle's are."""
+    films = sorted(films, key=lambda film: film["id"])
+    boxes = [(film, box) for film in films for box in film["boxes"] or [None]]
+    return {
+        LABELS: table(
+            ("patientId", "x", "y", "width", "height", "Target"),
+            [(film["id"], *(box or [""] * 4), int(box is not None)) for film, box in boxes],
+        ),
+        CLASS_INFO: table(("patientId", "class"), [(film["id"], film["plan"]["class_name"]) for film, _ in boxes]),
+        PATIENTS: table(("patientId", "nih_patient"), [(film["id"], film["plan"]["patient"]) for film in films]),
+    }
+
+
+def tables_there(folder, films):
+    """Return whether the tables of films are in a folder as they were written."""
+    with contextlib.suppress(OSError):
+        return all((folder / name).read_bytes() == content for name, content in tables_of(films).items())
+    return False
 
 
 def write_tables(folder, films):
-    """Write the tables of films, sorted by id as Kaggle's are."""
-    films = sorted(films, key=lambda film: film["id"])
-    boxes = [(film, box) for film in films for box in film["boxes"] or [None]]
-    write_table(
-        folder / LABELS,
-        ("patientId", "x", "y", "width", "height", "Target"),
-        [(film["id"], *(box or [""] * 4), int(box is not None)) for film, box in boxes],
-    )
-    write_table(
-        folder / CLASS_INFO, ("patientId", "class"), [(film["id"], film["plan"]["class_name"]) for film, _ in boxes]
-    )
-    write_table(
-        folder / PATIENTS, ("patientId", "nih_patient"), [(film["id"], film["plan"]["patient"]) for film in films]
-    )
+    """Write the tables of films."""
+    for name, content in tables_of(films).items():
+        with written_beside(folder / name) as file:
+            file.write(content)
 
 
 def command_of(n_images, *, seed, more_ill=0):
@@ -203,9 +224,41 @@ def write_phantoms(folder, n_images, *, seed, more_ill=0, workers=None, quiet=Fa
     -----
     The manifest, ``phantoms.json``, is written last: a folder without it is unfinished. The same seed and number give
     the same bytes in one environment; across environments the same tables, and pixels within one grey level.
+
+    One process at a time writes a folder; others wait for it and find it finished. A finished folder is only read, so
+    it may be write-protected, and open elsewhere.
     """
     folder, plans = Path(folder), plan_phantoms(n_images, seed=seed, more_ill=more_ill)
     facts = dict(seed=int(seed), images=int(n_images), more_ill=int(more_ill), version=drawing_version())
+    if is_there(folder, plans, facts):
+        return Written(folder, 0, len(plans))
+    if not (folder / LOCK).exists():  # where it is the folder is ours, and may change while one looks
+        refuse_others(folder)
+    if not folder.exists():  # nor will it, if it cannot be filled
+        check_disk(folder, len(plans))
+    folder.mkdir(parents=True, exist_ok=True)
+    with Guard(folder / LOCK, say, work=f"drawing phantoms into {folder}"):
+        if is_there(folder, plans, facts):  # another process finished it meanwhile
+            return Written(folder, 0, len(plans))
+        return draw_missing(folder, plans, facts, workers=workers, quiet=quiet, replace=replace)
+
+
+def say(text):
+    """Print a line on stderr."""
+    print(text, file=sys.stderr)
+
+
+def is_there(folder, plans, facts):
+    """Return whether a finished run's folder holds all that these plans and facts ask, whole."""
+    if not is_finished(folder, facts):
+        return False
+    refuse_strangers(folder, ids_before(folder))
+    done = films_there(folder, plans)
+    return len(done) == len(plans) and tables_there(folder, done.values())
+
+
+def draw_missing(folder, plans, facts, *, workers, quiet, replace):
+    """Draw what is not there yet, in a folder whose lock this process has; see `write_phantoms`."""
     prepare_folder(folder, facts, replace=replace)
     done = films_there(folder, plans)
     tasks = [(str(folder), plan) for plan in plans if plan.image_id not in done]
@@ -219,10 +272,10 @@ def write_phantoms(folder, n_images, *, seed, more_ill=0, workers=None, quiet=Fa
         films = [done[plan.image_id] for plan in plans]
         (folder / FILMS).mkdir(exist_ok=True)
         write_tables(folder, films)
-        command = command_of(n_images, seed=seed, more_ill=more_ill)
+        command = command_of(facts["images"], seed=facts["seed"], more_ill=facts["more_ill"])
         write_json(folder / MANIFEST, {**facts, "command": command, "statement": STATEMENT, "films": films})
-    journal.remove()
     remove_leftovers(folder)
+    journal.remove()
     return Written(folder, len(tasks), len(plans) - len(tasks))
 
 

@@ -18,22 +18,23 @@ class Guard:
 
     Such a child keeps the lock when its parent is killed, so the next run waits until the orphan has ended.
     On Windows an orphan keeps its own ``python.exe`` in use, which stops the next run from removing the folder.
+    While another process has it, ``say`` is told once of that process and of its ``work``.
     """
 
-    def __init__(self, path, say, pause=0.5):
+    def __init__(self, path, say, work="making this environment", pause=0.5):
         self.path = path
         self.say = say
+        self.work = work
         self.pause = pause
         self.descriptor = None
 
     def __enter__(self):
         self.descriptor = os.open(str(self.path), os.O_RDWR | os.O_CREAT, 0o644)
-        waited = False
-        while not self._take():
-            if not waited:
-                self.say(f"another lab.py is making this environment (process {self._holder()}), waiting")
-                waited = True
-            time.sleep(self.pause)
+        try:
+            self._wait()
+        except BaseException:  # Ctrl-C among them
+            self.__exit__()
+            raise
         os.ftruncate(self.descriptor, 0)
         os.lseek(self.descriptor, 0, os.SEEK_SET)
         os.write(self.descriptor, str(os.getpid()).encode())
@@ -42,6 +43,14 @@ class Guard:
     def __exit__(self, *_):
         os.close(self.descriptor)
         self.descriptor = None
+
+    def _wait(self):
+        waited = False
+        while not self._take():
+            if not waited:
+                self.say(f"another lab.py is {self.work} (process {self._holder()}), waiting")
+                waited = True
+            time.sleep(self.pause)
 
     def _take(self):
         try:

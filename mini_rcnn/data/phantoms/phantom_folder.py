@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from ..errors import DataError
-from ..files import sha256_of
+from ..files import LOCK, sha256_of
 from ..rsna_tables import CLASS_INFO, FILMS, LABELS, PATIENTS
 from .phantom_plan import plan_phantoms
 
@@ -101,6 +101,13 @@ def is_whole(folder, film):
     return all(path.is_file() and sha256_of(path) == sha256 for path, sha256 in paths.items())
 
 
+def is_finished(folder, facts):
+    """Return whether a finished run with these facts left the folder as it is. Its films may have changed since."""
+    manifest = read_manifest(folder)
+    same = manifest is not None and all(manifest[name] == facts[name] for name in FACTS)
+    return same and not (Path(folder) / JOURNAL).exists()
+
+
 def films_there(folder, plans):
     """Return what is known of those planned films that are whole, by id."""
     known = films_known(folder)
@@ -132,6 +139,19 @@ def ids_before(folder):
     facts = read_journal(folder)[0]
     plans = plan_phantoms(facts["images"], seed=facts["seed"], more_ill=facts["more_ill"]) if facts else []
     return {*films_known(folder), *(plan.image_id for plan in plans)}
+
+
+def refuse_others(folder):
+    """Raise DataError if a folder is a file, or holds anything and no phantoms."""
+    folder = Path(folder)
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise DataError(f"{folder}: is a file. Choose a folder with --to.")
+    if read_journal(folder)[0] is None and read_manifest(folder) is None:
+        held = sorted(path.name for path in folder.iterdir() if path.name != LOCK)
+        if held:
+            raise DataError(f"{folder}: holds {held[0]!r} and no phantoms. Choose a new or empty folder with --to.")
 
 
 def refuse_strangers(folder, ids):
@@ -182,15 +202,9 @@ def prepare_folder(folder, facts, *, replace=False):
         ones that began elsewhere, and ``replace`` is not set.
     """
     folder = Path(folder)
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise DataError(f"{folder}: is a file. Choose a folder with --to.")
+    refuse_others(folder)
     before = read_journal(folder)[0] or read_manifest(folder)
     if before is None:
-        held = sorted(path.name for path in folder.iterdir())
-        if held:
-            raise DataError(f"{folder}: holds {held[0]!r} and no phantoms. Choose a new or empty folder with --to.")
         return
     ids = ids_before(folder)
     refuse_strangers(folder, ids)

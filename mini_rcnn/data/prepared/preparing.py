@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import itertools
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -15,13 +14,13 @@ from mini_rcnn.launch.guard import Guard
 from mini_rcnn.stages._check import whole_number
 
 from ..errors import CacheError
+from ..files import LOCK
 from ..rsna import load_records
 from ..workers import map_items
 from .prepare_plan import finished_shard, lost_shards, make_plan
 from .shards import INDEX, Index, read_index, shard_path, write_index, write_shard
 from .shrink import died, shrink_film
 
-LOCK = ".lock"
 SPARE = 64 << 20  # bytes of disk that must stay free
 
 
@@ -95,16 +94,8 @@ def only_one(place):
     def refuse(_):
         raise CacheError(f"{place}: another `data prepare` is at work there (process {holder(place)}); wait for it")
 
-    guard = Guard(place / LOCK, refuse)
-    try:
-        guard.__enter__()
-    except CacheError:
-        os.close(guard.descriptor)
-        raise
-    try:
+    with Guard(place / LOCK, refuse):
         yield
-    finally:
-        guard.__exit__()
 
 
 def holder(place):
