@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from training_runs import make_data
 
 from mini_rcnn.config import Config, changed
 from mini_rcnn.data.errors import DataError
+from mini_rcnn.data.files import LOCK
 from mini_rcnn.exploring import collect as collecting
 from mini_rcnn.exploring.apply import Settings, detections, detections_of_all
 from mini_rcnn.exploring.chunks import INDEX, RawError
@@ -50,8 +52,8 @@ def run(films, network, path, *, ids=None, floor=0.05, progress=None):
 
 
 def contents(folder):
-    """Return the bytes of every file in a folder, by name."""
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    """Return the bytes of every file in a folder, by name, but for the lock."""
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.name != LOCK}
 
 
 def test_interrupted_and_taken_up_again(films, network, tmp_path, monkeypatch):
@@ -77,6 +79,15 @@ def test_interrupted_and_taken_up_again(films, network, tmp_path, monkeypatch):
     n_looked = len(looked)
     run(films, network, tmp_path / "raw")  # nothing is left to do
     assert len(looked) == n_looked
+
+
+def test_two_at_once_look_at_each_film_once(films, network, tmp_path, monkeypatch):
+    """As two labs do that are opened together; the one that comes later finds what the first collected."""
+    looked, original = [], collecting.raw_film
+    monkeypatch.setattr(collecting, "raw_film", lambda *arguments: looked.append(1) or original(*arguments))
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: run(films, network, tmp_path / "raw"), range(2)))
+    assert len(looked) == len(films) and open_raw(tmp_path / "raw").ids == tuple(films)
 
 
 def test_damage_is_mended(films, network, tmp_path):

@@ -262,7 +262,7 @@ phantom_files.draw_phantom = lambda plan: time.sleep(0.01) or small_phantom(plan
 print("begun", flush=True)
 sys.stdin.readline()
 for _ in range({times}):
-    print(*write({folder!r}, 40, seed=3, replace=True)[1:], flush=True)
+    print(*phantom_files.write_phantoms({folder!r}, 40, seed=3, workers=1, replace=True)[1:], flush=True)
 """
 
 

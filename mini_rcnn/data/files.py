@@ -7,10 +7,13 @@ import hashlib
 import io
 import json
 import os
+import sys
 import zipfile
 from pathlib import Path
 
 import numpy as np
+
+from mini_rcnn.launch.guard import Guard
 
 LOCK = ".lock"  # in a folder that one process at a time writes; stays there
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can hold: the same arrays give the same bytes
@@ -47,6 +50,16 @@ def written_beside(path, mode="wb", **options):
         with contextlib.suppress(OSError):
             beside.unlink()
         raise
+
+
+def only_one(folder, *, work, quiet=False):
+    """Return a context that one process at a time is in for a folder; others wait, which is said on stderr."""
+
+    def say(text):
+        if not quiet:
+            print(text, file=sys.stderr)
+
+    return Guard(Path(folder) / LOCK, say, work)
 
 
 def write_json(path, content):

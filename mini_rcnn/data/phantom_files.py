@@ -7,7 +7,6 @@ import contextlib
 import csv
 import io
 import shutil
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -15,10 +14,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from mini_rcnn.launch.guard import Guard
-
 from .errors import DataError
-from .files import LOCK, sha256_of, write_json, written_beside
+from .files import LOCK, only_one, sha256_of, write_json, written_beside
 from .phantom import draw_phantom
 from .phantoms.phantom_folder import (
     MANIFEST,
@@ -205,7 +202,7 @@ def write_phantoms(folder, n_images, *, seed, more_ill=0, workers=None, quiet=Fa
     workers : int, optional
         Processes; every usable core by default. The files do not depend on it.
     quiet : bool, default False
-        Without a progress bar.
+        Without a progress bar, or a word where another process is waited for.
     replace : bool, default False
         Remove phantoms of another seed, number or drawing first. Nothing else is ever removed.
 
@@ -237,15 +234,10 @@ def write_phantoms(folder, n_images, *, seed, more_ill=0, workers=None, quiet=Fa
     if not folder.exists():  # nor will it, if it cannot be filled
         check_disk(folder, len(plans))
     folder.mkdir(parents=True, exist_ok=True)
-    with Guard(folder / LOCK, say, work=f"drawing phantoms into {folder}"):
+    with only_one(folder, work=f"drawing phantoms into {folder}", quiet=quiet):
         if is_there(folder, plans, facts):  # another process finished it meanwhile
             return Written(folder, 0, len(plans))
         return draw_missing(folder, plans, facts, workers=workers, quiet=quiet, replace=replace)
-
-
-def say(text):
-    """Print a line on stderr."""
-    print(text, file=sys.stderr)
 
 
 def is_there(folder, plans, facts):

@@ -14,6 +14,7 @@ import numpy as np
 from mini_rcnn.config import changed, to_dict
 from mini_rcnn.data.cache import open_prepared
 from mini_rcnn.data.dicom import read_image
+from mini_rcnn.data.files import only_one
 from mini_rcnn.model import anchors_of, found_on_film, network_greys, prepare, run_stages
 from mini_rcnn.stages._check import unit_number, whole_number
 from mini_rcnn.stages.detections import Detections
@@ -67,7 +68,8 @@ def collect(films, ids, weights, config, path, *, floor=FLOOR, progress=None, nu
     The network runs with suppression switched off (a threshold of 1) and no limit but ``pre_nms_limit``. Both heads
     look at each box alone, so what they say of one does not depend on which others are there, and the filters can be
     applied afterwards: `mini_rcnn.exploring.apply`. In memory a film takes what its ``pre_nms_limit`` pooled boxes
-    take: 300 MB for 6,000 of 7 x 7 x 256.
+    take: 300 MB for 6,000 of 7 x 7 x 256. One process at a time writes a folder; another that asks for the same waits
+    and finds it there.
     """
     unit_number("floor", floor)
     whole_number("chunk", chunk, 1)
@@ -78,11 +80,13 @@ def collect(films, ids, weights, config, path, *, floor=FLOOR, progress=None, nu
     check_folder(folder, of)
     look, sums = later(lambda: make_look(weights, config, floor, numpy=numpy)), []
     input_of = reader_of(films, config)
-    for number, start in enumerate(range(0, len(ids), chunk)):
-        if progress is not None:
-            progress(start, len(ids))
-        sums.append(collect_chunk(folder, number, of, ids[start : start + chunk], input_of, look))
-    write_part(folder / INDEX, {}, of=of, ids=ids, chunk=chunk, chunks=sums, settings=to_dict(config))
+    folder.mkdir(parents=True, exist_ok=True)
+    with only_one(folder, work=f"collecting what a network says in {folder}", quiet=progress is None):
+        for number, start in enumerate(range(0, len(ids), chunk)):
+            if progress is not None:
+                progress(start, len(ids))
+            sums.append(collect_chunk(folder, number, of, ids[start : start + chunk], input_of, look))
+        write_part(folder / INDEX, {}, of=of, ids=ids, chunk=chunk, chunks=sums, settings=to_dict(config))
     if progress is not None:
         progress(len(ids), len(ids))
     return folder
