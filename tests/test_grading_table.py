@@ -19,7 +19,7 @@ from grading_copies import COPIES, lab, write_copies
 
 ROOT = Path(__file__).resolve().parent.parent
 EXERCISES = ("nms.keep_greedily", "nms.non_max_suppression", "nms.two_stage_nms")
-LIMITS = ("--cell-seconds", "6", "--case-seconds", "4", "--memory", "0.8", "--seed", "7", "--jobs", "3", "--quiet")
+LIMITS = ("--cell-seconds", "6", "--case-seconds", "4", "--memory", "0.5", "--seed", "7", "--jobs", "3", "--quiet")
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="copies use signals and shells that Windows has not")
 
 
