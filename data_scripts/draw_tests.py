@@ -49,6 +49,8 @@ def main(argv=None):
     parser.add_argument("--marked", type=float, default=0.05, help="too many from it on (default %(default)s)")
     options = parser.parse_args(argv)
     for folder in options.folders:
+        if not (folder / "images.csv").is_file():
+            parser.error(f"{folder}: has no images.csv; name a folder that `python3 lab.py evaluate` wrote")
         scores, healthy, marked = read_films(folder)
         if not 0 < options.films <= len(scores):
             parser.error(f"{folder}: has {len(scores)} films; --films must be 1 to {len(scores)}, got {options.films}")

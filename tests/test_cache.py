@@ -232,7 +232,7 @@ def test_a_killed_run_leaves_no_process_and_no_lock_behind(tmp_path):
 def test_two_at_once_the_second_is_refused(folder):
     place = preparing.prepared_folder(folder, 64)
     place.mkdir(parents=True)
-    with preparing.only_one(place):
+    with preparing.refusing_others(place):
         with pytest.raises(CacheError, match=rf"another `data prepare` is at work there \(process {os.getpid()}\)"):
             prepare_folder(folder, size=64, workers=1)
         run = start_prepare(folder)

@@ -257,8 +257,8 @@ def test_kill_9_and_on(drawn, tmp_path):
 DRAWER = """
 import sys, time
 sys.path[:0] = [{root!r}, {tests!r}]
-from test_phantom_files import phantom_files, small_phantom, write
-phantom_files.draw_phantom = lambda plan: time.sleep(0.01) or small_phantom(plan)
+from test_phantom_files import phantom_files, small_phantom
+phantom_files.draw_phantom = lambda plan: time.sleep(0.1) or small_phantom(plan)  # so that the other is in time to wait
 print("begun", flush=True)
 sys.stdin.readline()
 for _ in range({times}):

@@ -82,13 +82,13 @@ def prepare_folder(folder, *, size, records=None, to=None, workers=None, progres
     if not any(record.path for record in records):
         raise CacheError(f"{folder}: none of the {len(records)} films is there, so nothing can be prepared from it")
     place.mkdir(parents=True, exist_ok=True)
-    with only_one(place):
+    with refusing_others(place):
         remove_halves(place)
         return bring_up_to_date(place, folder, size, records, workers, progress)
 
 
 @contextlib.contextmanager
-def only_one(place):
+def refusing_others(place):
     """Hold the folder's lock, which dies with its process; CacheError if another process has it."""
 
     def refuse(_):
