@@ -33,10 +33,10 @@ class Cage:
     shape: float  # exponent of the sides' curve: more is squarer
 
     def width_at(self, rows, side):
-        """Return half the width at rows, 0 above the apex."""
-        z = np.clip((np.asarray(rows, float) - self.apex) / self.height, 0, None)
-        open_part = 1 - np.clip(1 - z / 0.80, 0, 1) ** self.shape
-        waist = 1 - 0.28 * np.clip(z - 0.76, 0, None) ** 1.3
+        """Return half the width at rows, 0 above the apex; both arguments may be arrays."""
+        z = np.maximum((np.asarray(rows, float) - self.apex) / self.height, 0)
+        open_part = 1 - np.maximum(1 - z / 0.80, 0) ** self.shape
+        waist = 1 - 0.28 * np.maximum(z - 0.76, 0) ** 1.3
         return self.half * self.fullness[side] * open_part**0.42 * waist
 
     def middle_at(self, rows):

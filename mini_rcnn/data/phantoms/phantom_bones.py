@@ -8,32 +8,34 @@ from .phantom_anatomy import SIDES
 from .phantom_spine import PITCH, spine
 from .phantom_tubes import blurred, curve, filled, gather, noise, tube
 
-N_RIBS = 12
+N_RIBS = 12  # pairs
+ALONG = np.linspace(0, 1, 340) ** 1.2  # places on a rib's way round, closer to each other at the spine
 
 
-def rib_line(cage, number, side, sign, stop, lift):
-    """Return a rib's line (S, 2), rows and columns, and how much longer its way is than it looks, (S,).
+def rib_lines(cage, numbers, sides, stops, lifts):
+    """Return the ribs' lines (R, S, 2), rows and columns, and how much longer their ways are than they look, (R, S).
 
-    It leaves the spine, runs backwards and outwards along the cage and comes round to the front, falling all the way.
+    They leave the spine, run backwards and outwards along the cage and come round to the front, falling all the way.
+    All arguments but the cage are columns, (R, 1): the rib's number from 1, its side, how far round it goes (radians)
+    and how much higher than others it sets out.
     """
-    around = 0.10 + (stop - 0.10) * np.linspace(0, 1, 340) ** 1.2
-    start = cage.apex + cage.height * (PITCH * (number - 1) + lift)
-    reach = cage.width_at(start + 0.5 * cage.depth * cage.half * cage.slope * np.sqrt(number / 12), side)
-    widest = (0.52, 0.72, 0.86)[number - 1] * cage.half if number < 4 else cage.half * 1.2
-    reach = float(np.clip(reach + 2.0, 0.36 * cage.half, widest))
+    around = 0.10 + (stops - 0.10) * ALONG
+    starts = cage.apex + cage.height * (PITCH * (numbers - 1) + lifts)
+    reach = cage.width_at(starts + 0.5 * cage.depth * cage.half * cage.slope * np.sqrt(numbers / 12), sides)
+    widest = np.select([numbers == 1, numbers == 2, numbers == 3], [0.52, 0.72, 0.86], 1.2) * cage.half
+    reach = np.minimum(np.maximum(reach + 2.0, 0.36 * cage.half), widest)
     deep = cage.depth * reach
-    turned = 1 - np.cos(around)
-    row = start + cage.slope * deep * turned * (1 + 0.10 * (number - 6) / 6)
+    row = starts + cage.slope * deep * (1 - np.cos(around)) * (1 + 0.10 * (numbers - 6) / 6)
     row += 0.035 * cage.height * np.exp(-(((around - 0.10) / 0.26) ** 2))  # the neck of the rib climbs first
-    row += 0.05 * deep * np.clip(around - 2.0, 0, None) ** 2
-    limit = cage.width_at(row, side) + 0.5 if number > 3 else reach
-    x = sign * np.minimum(limit, reach * 1.04) * np.abs(np.sin(around)) ** 0.88
+    row += 0.05 * deep * np.maximum(around - 2.0, 0) ** 2
+    limit = np.where(numbers > 3, cage.width_at(row, sides) + 0.5, reach)
+    signs = np.where(sides == 0, -1, 1)
+    x = signs * np.minimum(limit, reach * 1.04) * np.abs(np.sin(around)) ** 0.88
     back = deep * np.cos(around)
-    column = cage.project(x, back, row)
-    line = np.stack([row, column], axis=1)
-    flat = np.hypot(*np.gradient(line, axis=0).T)
-    full = np.sqrt(flat**2 + np.gradient(back) ** 2)
-    return line, full / np.maximum(flat, 0.25 * full)
+    lines = np.stack([row, cage.project(x, back, row)], axis=2)
+    flat = np.hypot(*np.moveaxis(np.gradient(lines, axis=1), 2, 0))
+    full = np.sqrt(flat**2 + np.gradient(back, axis=1) ** 2)
+    return lines, full / np.maximum(flat, 0.25 * full)
 
 
 def ribs(cage, plan, bones, rng):
@@ -41,33 +43,23 @@ def ribs(cage, plan, bones, rng):
 
     ``bones`` is the patient's generator: each rib's own width, density and course come from it.
     """
-    tubes = []
     density = 2.45 * (1 - 0.25 * np.clip((plan.age - 55) / 40, 0, 1)) * (1 + 0.12 * bones.standard_normal())
     thick = 0.038 * cage.half * (1.06 if plan.sex == "M" else 0.96)
-    for number in range(1, N_RIBS + 1):
-        for side, sign, _ in SIDES:
-            own = bones.standard_normal(4)
-            front = np.interp(number, [1, 2, 5, 8, 10, 11, 12], [2.6, 2.5, 2.3, 2.1, 1.9, 1.3, 0.8]) + 0.08 * own[0]
-            line, longer = rib_line(cage, number, side, sign, front, 0.004 * own[1])
-            place = 0.10 + (front - 0.10) * np.linspace(0, 1, len(line)) ** 1.2
-            behind = np.clip((2.0 - place) / 1.0, 0, 1)
-            wide = thick * (0.86 + 0.32 * (1 - behind)) * (1 + 0.06 * own[2]) * (1.25 if number == 1 else 1)
-            wide = (
-                wide
-                * (1 - (0.65 if number < 4 else 0.42) * np.sin(np.clip(place, 0, np.pi)) ** 6)
-                * np.clip((place - 0.02) / 0.15, 0.55, 1)
-            )
-            fade = np.clip((front - place) / 0.25, 0.15, 1)
-            value = (
-                density
-                * (1.35 if number < 3 else 1.0)
-                * (1 + 0.08 * own[3])
-                * (0.50 + 0.50 * behind)
-                * fade
-                * np.minimum(longer, 1.2 if number < 4 else 2.6) ** 0.65
-            )
-            tubes.append(tube(line, wide, value, wall=0.16, filling=0.48, n_across=int(2.2 * thick) + 5))
-    return blurred(gather(tubes), 0.5)
+    numbers = np.repeat(np.arange(1, N_RIBS + 1), 2)[:, None]  # of each pair the picture's left one, then the right
+    sides = np.tile([0, 1], N_RIBS)[:, None]
+    own = np.moveaxis(bones.standard_normal((2 * N_RIBS, 4, 1)), 1, 0)
+    fronts = np.interp(numbers, [1, 2, 5, 8, 10, 11, 12], [2.6, 2.5, 2.3, 2.1, 1.9, 1.3, 0.8]) + 0.08 * own[0]
+    lines, longer = rib_lines(cage, numbers, sides, fronts, 0.004 * own[1])
+    place = 0.10 + (fronts - 0.10) * ALONG
+    behind = np.clip((2.0 - place) / 1.0, 0, 1)
+    wide = thick * (0.86 + 0.32 * (1 - behind)) * (1 + 0.06 * own[2]) * np.where(numbers == 1, 1.25, 1)
+    wide *= 1 - np.where(numbers < 4, 0.65, 0.42) * np.sin(np.clip(place, 0, np.pi)) ** 6
+    wide *= np.clip((place - 0.02) / 0.15, 0.55, 1)
+    value = density * np.where(numbers < 3, 1.35, 1.0) * (1 + 0.08 * own[3]) * (0.50 + 0.50 * behind)
+    value = value * np.clip((fronts - place) / 0.25, 0.15, 1)  # it fades towards the front
+    value *= np.minimum(longer, np.where(numbers < 4, 1.2, 2.6)) ** 0.65
+    options = {"wall": 0.16, "filling": 0.48, "n_across": int(2.2 * thick) + 5}
+    return blurred(gather([tube(*rib, **options) for rib in zip(lines, wide, value)]), 0.5)
 
 
 def collar_bones(body, plan, bones, rng):

@@ -47,7 +47,7 @@ def tone(attenuation, low, high, levels):
     table = white / (1 + np.exp(-(first + slope * (steps - low)))) * np.interp(steps, [0.5, 0.6 * low], [air, 1])
     table = table.astype(np.float32)
     place = (attenuation + np.float32(4)) * np.float32((STEPS - 1) / (top + 4))
-    return table[np.clip(place, 0, STEPS - 1).astype(np.int32)]
+    return table[np.clip(place, 0, STEPS - 1).astype(np.intp)]
 
 
 def grain(rng):

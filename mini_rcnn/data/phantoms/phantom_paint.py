@@ -93,7 +93,7 @@ def add_shadow(canvas, part, added, levels):
     around = cv2.GaussianBlur(canvas.attenuation[part] * lungs, (0, 0), 5) / cv2.GaussianBlur(lungs, (0, 0), 5)
     share = np.clip(2 * lungs - 1, 0, 1)  # at a lung's very border each pixel speaks for itself
     around = share * around + (1 - share) * canvas.attenuation[part]
-    room = np.clip((solid - around) / np.float32(solid - air), 0.1, None)
+    room = np.maximum((solid - around) / np.float32(solid - air), np.float32(0.1))
     added = added / np.sqrt(1 + (added / room) ** 2)
     canvas.attenuation[part] += np.float32(solid - air) * added.astype(np.float32)
 

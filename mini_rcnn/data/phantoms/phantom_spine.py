@@ -55,4 +55,4 @@ def bodies(cage):
     wide = np.interp(ROWS, [0, cage.apex, 512], [0.12, 0.125, 0.16]) * cage.half
     deep = np.interp(ROWS, [0, cage.apex, 512], [0.9, 1.3, 2.2])
     q = ((COLUMNS[None] - cage.middle[:, None]) / wide[:, None]).astype(np.float32)
-    return blurred(deep[:, None].astype(np.float32) * np.sqrt(np.clip(1 - q * q, 0, None)), 2.6)
+    return blurred(deep[:, None].astype(np.float32) * np.sqrt(np.maximum(1 - q * q, 0)), 2.6)

@@ -85,7 +85,7 @@ def breasts(cage, plan, fat, rng):
         down = y - float(centre[0])  # plain numbers: NumPy 2 would count in float64 with its own
         q = ((x - column) / wide) ** 2 + (down / np.where(down > 0, np.float32(tall), np.float32(tall * 2.2))) ** 2
         fall = np.clip((down / tall + 2.0) / 2.6, 0, 1)
-        total += float(thick) * np.sqrt(np.clip(1 - q, 0, None)) * (fall * np.sqrt(fall))
+        total += float(thick) * np.sqrt(np.maximum(1 - q, 0)) * (fall * np.sqrt(fall))
     return cv2.GaussianBlur(total, (0, 0), 1.4 if female else 5.0)
 
 
@@ -114,7 +114,7 @@ def flesh(body, plan, rng):
         lower = cage.apex - cage.half * (0.42 + 0.25 * rng.random())
         y, x = ROWS[:, None], COLUMNS[None] - cage.middle_at(0.0) - 6 * rng.standard_normal()
         q = ((y - lower + 60) / 62) ** 2 + (x / (0.42 * cage.half)) ** 2
-        thick += (7.0 * np.clip(1 - q, 0, None) ** 0.35).astype(np.float32)
+        thick += (7.0 * np.maximum(1 - q, 0) ** 0.35).astype(np.float32)
     thick = cv2.GaussianBlur(thick, (0, 0), 1.0) + breasts(cage, plan, fat, rng)
     body.outline = np.maximum(np.maximum(trunk_mask, arm_mask), throat_mask)
     body.parameters["fat"] = round(fat, 3)
@@ -125,11 +125,12 @@ def flesh(body, plan, rng):
 def air_of_lungs(body):
     """Return how many cm of air the rays meet at each pixel, (WORK, WORK)."""
     air = np.zeros((WORK, WORK), np.float32)
-    for top in range(0, WORK, BAND):  # small pieces stay in the processor's cache
-        for side, sign, _ in SIDES:
+    for side, sign, _ in SIDES:
+        widths = np.maximum(body.cage.width_at(ROWS, side) - 3, 1e-3)
+        for top in range(0, WORK, BAND):  # small pieces stay in the processor's cache
             band = np.s_[top : top + BAND]
             half = half_of(body.cage.middle[band], sign)
-            air[band, half] += air_of_band(body, band, half, side, sign)
+            air[band, half] += air_of_band(body, band, half, side, sign, widths)
     return cv2.GaussianBlur(air, (0, 0), 0.9)
 
 
@@ -139,17 +140,16 @@ def half_of(middle, sign):
     return slice(first, WORK) if sign > 0 else slice(0, last)
 
 
-def air_of_band(body, band, half, side, sign):
-    """Return the air, cm, of one lung in a band of rows and half of the columns, float32."""
+def air_of_band(body, band, half, side, sign, widths):
+    """Return the air, cm, of one lung, so wide at each row, in a band of rows and half of the columns, float32."""
     cage, rows = body.cage, ROWS[band, None].astype(np.float32)
-    middle, border = (v[band, None].astype(np.float32) for v in (cage.middle, body.borders[side]))
+    middle, border, width = (v[band, None].astype(np.float32) for v in (cage.middle, body.borders[side], widths))
     columns = COLUMNS[None, half].astype(np.float32)
-    width = np.maximum(cage.width_at(ROWS[band], side) - 3, 1e-3)[:, None].astype(np.float32)
     x = np.float32(sign) * (columns - middle)
     q = np.clip(x / width, 0, 1)
     q *= q
     deep = np.float32(2 * cage.depth * cage.half / CENTIMETRE) * np.sqrt(width / np.float32(cage.half))
-    deep = np.clip(deep * np.sqrt(1 - q * q) - np.float32(1.2), 0, None)
+    deep = np.maximum(deep * np.sqrt(1 - q * q) - np.float32(1.2), 0)
     deep *= np.sqrt(np.clip((rows - np.float32(cage.apex)) / np.float32(0.1 * cage.height), 0, 1))
     below = rows - body.diaphragm[side][None, half]
     past = np.clip(1 - below / 95, 0, 1)  # behind the dome the lung reaches further down
@@ -205,6 +205,6 @@ def gas_of_belly(body, rng):
         part = np.s_[top : int(row + 1.6 * tall) + 2, left : int(column + 1.6 * wide) + 2]
         rows, columns = ROWS[part[0], None], COLUMNS[None, part[1]]
         q = ((columns - column) / wide) ** 2 + ((rows - row) / tall) ** 2
-        gas[part] += (deep * np.sqrt(np.clip(1 - q * wave[part], 0, None))).astype(np.float32)
+        gas[part] += (deep * np.sqrt(np.maximum(1 - q * wave[part], 0))).astype(np.float32)
     gas *= (ROWS[:, None] > body.diaphragm[1][None] + 5).astype(np.float32)
     return cv2.GaussianBlur(gas, (0, 0), 1.8)

@@ -63,8 +63,8 @@ def gather(tubes, *, size=WORK):
 def share_out(points, weights, corner, shares, done, size):
     """Write points' upper left pixels and their shares of the weights after the first ``done``; return how many now."""
     rows, columns = points
-    inside = (rows >= 0) & (rows < size - 1) & (columns >= 0) & (columns < size - 1)
-    if not inside.all():
+    if not (points.min() >= 0 and points.max() < size - 1):
+        inside = (rows >= 0) & (rows < size - 1) & (columns >= 0) & (columns < size - 1)
         rows, columns, weights = rows[inside], columns[inside], weights[inside]
     top, left = rows.astype(np.intp), columns.astype(np.intp)
     part = slice(done, done + len(weights))
@@ -115,10 +115,12 @@ def tube(line, half_width, value, *, wall=1.0, filling=0.0, n_across=0):
     places, path = across(n_across or int(2.4 * half_width.max()) + 3, wall)
     path = path * (1 - filling) + filling * np.sqrt(1 - places**2)
     aside = half_width / length
-    points = np.empty((2,) + line.shape[:-1] + places.shape)
-    points[0] = line[..., 0, None] - (aside * steps[..., 1])[..., None] * places
-    points[1] = line[..., 1, None] + (aside * steps[..., 0])[..., None] * places
-    weights = (value * length * 2 * half_width / len(places))[..., None] * path
+    # Places across are the first axis: there may be two of them, and NumPy's inner loop would then be two steps long.
+    places, path = (each.reshape((-1,) + (1,) * half_width.ndim) for each in (places, path))
+    points = np.empty((2, len(places)) + half_width.shape)
+    points[0] = line[..., 0] - (aside * steps[..., 1]) * places
+    points[1] = line[..., 1] + (aside * steps[..., 0]) * places
+    weights = (value * length * 2 * half_width / len(places)) * path
     return points.reshape(2, -1), weights.ravel()
 
 
