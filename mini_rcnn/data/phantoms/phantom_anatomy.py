@@ -153,8 +153,9 @@ def draw_lungs(cage, domes):
         edge = np.stack([rows, cage.middle_at(rows) + sign * width], axis=1)
         polygon = np.concatenate([edge, [[WORK, cage.middle[-1]], [cage.apex, cage.middle_at(cage.apex)]]])
         lungs[side] = filled(polygon)
-        below = ROWS[:, None] - domes[side][None]
-        lungs[side] *= np.clip(0.5 - below, 0, 1).astype(np.float32)
+        low = np.s_[max(int(domes[side].min()) - 1, 0) :]  # the rows that a dome may reach
+        below = ROWS[low, None] - domes[side][None]
+        lungs[side][low] *= np.clip(0.5 - below, 0, 1).astype(np.float32)
     return lungs
 
 

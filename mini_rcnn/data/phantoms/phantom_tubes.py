@@ -66,7 +66,7 @@ def share_out(points, weights, corner, shares, done, size):
     if not (points.min() >= 0 and points.max() < size - 1):
         inside = (rows >= 0) & (rows < size - 1) & (columns >= 0) & (columns < size - 1)
         rows, columns, weights = rows[inside], columns[inside], weights[inside]
-    top, left = rows.astype(np.intp), columns.astype(np.intp)
+    top, left = np.floor(rows), np.floor(columns)
     part = slice(done, done + len(weights))
     corner[part] = top * size + left
     lower, right = weights * (rows - top), columns - left
