@@ -128,7 +128,7 @@ DEMO = Preset(
     TrainingConfig(
         (Stage(3, 0.003, final_rate=0.00006),),
         batch_size=8,
-        steps=500,
+        steps=410,
         optimiser="adam",
         warm_up_steps=50,
         augmentation="slides",
