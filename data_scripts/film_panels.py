@@ -26,7 +26,7 @@ ROOM = 1600  # pixels: so high a page that no panel has to be scrolled
 ACTIONS = {
     "ThresholdExplorer": """
 from mini_rcnn.exploring.fates import NMS, fate_of
-panel.controls.confidence.value = 0.6
+panel.controls.confidence.value = 0.4
 film = int(panel.live.n_truths.argmax())
 panel.look_at(film)
 rows = panel.raw.candidates(film)

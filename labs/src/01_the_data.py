@@ -127,9 +127,9 @@ for name, picture in zip(WINDOWS, levels):
 #
 # <details><summary>Answer</summary>
 #
-# None of these. On the phantoms it finds 7 of 13 opacities as they are and 1 of 13 inverted, and it marks 20 films
-# without an opacity in place of none. Nothing warns you: a detector is as sure of itself on a kind of film that it has
-# never seen.
+# None of these. On the phantoms it finds 10 of 13 opacities as they are and none of them inverted. Yet it does not fall
+# silent: it marks 18 films without an opacity in place of 2. Nothing warns you: a detector is nearly as sure of itself
+# on a kind of film that it has never seen.
 #
 # </details>
 

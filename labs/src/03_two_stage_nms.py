@@ -169,9 +169,9 @@ for confidence, row in zip(CONFIDENCES, counts):
     print(f"{confidence:10}", *[f"{count:11d}" for count in row], sep="")
 
 # %% [markdown] id="settled"
-# Read down a column: fewer. Read along a row: more. So 0.7 / 0.1 to 0.9 / 0.7 is a step forward and a step back; and a
-# doctor who is shown two boxes on one opacity has been shown one false alarm. What these settings do to hits and false
-# alarms together, lab 11 measures.
+# Read down a column: fewer. Read along a row: more, or as many where few are left. So 0.7 / 0.1 to 0.9 / 0.7 is a step
+# forward and a step back; and a doctor who is shown two boxes on one opacity has been shown one false alarm. What these
+# settings do to hits and false alarms together, lab 11 measures.
 #
 # Both filters act only when films are looked at. Moving them needs no new training. The RPN has a third NMS of its own
 # (`RPN_NMS_THRESHOLD`, lab 05), and that one *does* act in training.

@@ -171,8 +171,9 @@ print(f"mean difference, of the maps' own mean spread: {100 * apart:.0f} %")
 # 2 before and 3 after: every window begins one pixel further right and down than the kernels were trained for. The
 # maps look the same to the eye and lie one pixel, half a cell, aside; where values change fast, they differ (on
 # phantoms by a sixth of the maps' own spread). No error says so, and the detector still works: with this one change
-# it finds 39 of the 65 opacities on the 200 phantoms of lab 05 (IoU 0.5) in place of 43, its boxes fit less well, and
-# the challenge's score falls from 0.55 to 0.48. On so few films that could be chance; nobody would look for it.
+# it finds 47 of the 65 opacities on the 200 phantoms of lab 05 (IoU 0.5) in place of 50, its boxes fit hardly less
+# well, and the challenge's score falls from 0.57 to 0.52. On so few films that could be chance; nobody would look for
+# it.
 #
 # </details>
 
@@ -325,8 +326,8 @@ for name, level in features.items():
 
 # %% [markdown] id="levels-read"
 # Bright is where a map answers loudly (the root of the mean square over its channels); the outlines are the true
-# opacities. On C2 the lungs and ribs can still be seen. C5 has 16 cells for the whole chest: it may know *what* is
-# there, and hardly where.
+# opacities. On C2 the outline of the body can still be seen, and roughly where the lungs are. C5 has 16 cells for the
+# whole chest: it may know *what* is there, and hardly where.
 #
 # Do not expect the opacities to shine. What a map knows is in *which* of its channels speak, not in how loud they are
 # together; on phantoms the loudest cells lie at the edge, where there is nothing but the end of the film. Lab 05 shows

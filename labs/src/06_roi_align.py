@@ -388,7 +388,7 @@ print(f"the most that a score would move: {change:.2f}")
 
 # %% [markdown] id="lost-read-more"
 # Where nothing is found, a row of zeros changes nothing, and at the edge of a film there is mostly nothing. But a few
-# scores would move, and in one box in fifteen, by chance.
+# scores would move, on the phantoms by a little, and in one box in fifteen, by chance.
 
 # %% [markdown] id="bench-text"
 # ### All of it under your hand

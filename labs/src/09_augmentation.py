@@ -266,9 +266,9 @@ print("boxes, x1 and x2, mirrored:", [[int(box[1]), int(box[3])] for box in trut
 # *Against:* no film in the clinic looks like that, so the network spends effort on what it never meets, and cannot use
 # that a shadow at the heart's side means something else than one at the other. *For:* an opacity in the left lung looks
 # much like one in the right, and a network with few films learns both from each. The slides did not mirror, and our
-# small detector never saw a mirrored film either. On the few phantoms below it finds no fewer for the mirror; on so few
-# that is no proof. Whether training with the mirror helps is a question to measure, on a validation set
-# that is *not* mirrored.
+# small detector never saw a mirrored film either. On the few phantoms below it finds as many with the mirror as
+# without; on so few that is no proof. Whether training with the mirror helps is a question to measure, on a validation
+# set that is *not* mirrored.
 #
 # </details>
 
@@ -378,11 +378,11 @@ for name, values in distances.items():
     print(f"{name:13} {len(values):2} films, median distance {np.median(values):.1f}")
 
 # %% [markdown] id="distances-after"
-# On the phantoms the copies stay near the film, at less than half the distance of other people, and even the *same*
-# patient on another day is twice as far away as they are. Augmentation fills in what lies around a film. It teaches a
-# network what does not matter: a little turn, a little light. What does matter, other opacities, other hearts, other
-# machines, only other patients bring. (Be fair to the copies: this network was trained with augmentation, which is to
-# say, trained to bring them near.)
+# On the phantoms the copies stay near the film, at about a third of the distance of other people. Even the *same*
+# patient on another day is nearly as far away as other people are. Augmentation fills in what lies around a film. It
+# teaches a network what does not matter: a little turn, a little light. What does matter, other opacities, other
+# hearts, other machines, only other patients bring. (Be fair to the copies: this network was trained with augmentation,
+# which is to say, trained to bring them near.)
 #
 # And a warning that follows from it: augment *after* splitting. A copy of a training film in the test set is a leak
 # (lab 01) of the worst kind.

@@ -293,8 +293,9 @@ print(f"a mark inside an opacity: IoU {iou:.2f}, share of the smaller box {share
 # %% [markdown] id="live-text"
 # ## 7. The alarms of the small detector
 #
-# The detector that comes along was trained with `full`, and makes next to no alarm above 0.95. So we look at all its
-# marks, from 0.5 on. The network looks at each film once (lab 11 keeps the same folder); that takes up to 20 seconds.
+# The detector that comes along was trained with `full`, and on the phantoms it makes no alarm above 0.9. So we look at
+# all its marks, from 0.5 on. The network looks at each film once (lab 11 keeps the same folder); that takes up to 20
+# seconds.
 
 # %% id="live"
 from mini_rcnn.exploring.apply import Settings
@@ -423,8 +424,8 @@ show(lab_12.neighbours_figure(shown))
 
 # %% [markdown] id="nearest-note"
 # On the phantoms, alarms lie about as near to true opacities as those lie to each other, and a place without anything
-# three times as far. **For the last layer these alarms *are* opacities.** No threshold and no other last layer of
-# the same kind tells them apart: the difference, if the network ever had it, was lost before. What would help are
+# nearly three times as far. **For the last layer these alarms *are* opacities.** No threshold and no other last layer
+# of the same kind tells them apart: the difference, if the network ever had it, was lost before. What would help are
 # features that differ: more such findings in training, larger films, the other view, what else is known of the patient.
 #
 # ## 9. Remedies that did not help
