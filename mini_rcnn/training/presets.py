@@ -143,8 +143,8 @@ DEMO = Preset(
     source="Found by trying, for phantoms and two CPU cores. Most is owed to normalisations: with a mean of 0 and a "
     "variance of 1 a network from nothing finds next to nothing in this time, and by the batch more than with recorded "
     "ones.",
-    cost="On two CPU cores one and a half to three minutes to draw and prepare the films, then two to two and a half "
-    "to train, or three to four in classic; 2 GB.",
+    cost="On two CPU cores one and a half to two and a half minutes to draw and prepare the films, then about two to "
+    "train, or two and a half to three and a half in classic; 2 GB.",
     phantoms=950,
     more_ill=400,  # else a film with an opacity is shown 28 times, and learnt by heart
 )
