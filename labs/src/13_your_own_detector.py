@@ -155,8 +155,8 @@ print(f"marks {reached.marked:.1%} of the healthy films; the cap is {MOST_MARKED
 # `../runs/mine/best.weights.npz` in part 1 and run the lab again.
 #
 # Five trainings of one preset (this one, with 500 steps an epoch) on the same films, which differ in the order of sums
-# and no more, scored 0.51 to 0.56 on these, and seven on films of other seeds 0.50 to 0.60. Keep that in mind before you
-# call a change of 0.03 an improvement.
+# and no more, scored 0.51 to 0.56 on these, and seven on films of other seeds 0.50 to 0.60. Keep that in mind before
+# you call a change of 0.03 an improvement.
 
 # %% [markdown] id="board-text"
 # ## 6. The leaderboard
